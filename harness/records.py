@@ -1,0 +1,75 @@
+"""The records that cross module borders on the harness's side."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from eval.records import Record, Verdict
+
+
+class Prompt(Record):
+    """A rendered prompt and the hashes of all it was made from."""
+
+    hash: str
+    """sha256 of the text, hexadecimal."""
+    text: str
+    problem: str
+    stage: str
+    gpu: str
+    sources: dict[str, str] = {}
+    """Hash by source: problem, stage, gpu, template, code, metrics."""
+    code: str | None = None
+    """The current code that the prompt shows; what stage rules compare with."""
+    metrics: dict[str, Any] | None = None
+
+
+class Reply(Record):
+    """One raw answer of a model, as it came."""
+
+    model: str
+    """Name that the leaderboard shows."""
+    sample: int
+    text: str
+    prompt_hash: str | None = None
+    model_id: str | None = None
+    """What the endpoint says answered."""
+    finish_reason: str | None = None
+    usage: dict[str, Any] = {}
+    latency_s: float | None = None
+    source: str | None = None
+    """Where it came from: a file as the user gave it (JSONL lines add ``#line``) or an endpoint."""
+    problem: str | None = None
+    stage: str | None = None
+    gpu: str | None = None
+    code_file: str | None = None
+    metrics_file: str | None = None
+    is_code: bool = False
+    """True for a ``.py`` file or a JSONL ``code`` field: the text is the candidate itself."""
+
+
+class Candidate(Record):
+    """The code that was taken out of a reply."""
+
+    code: str
+    first_line: int
+    """1-based line of the reply on which the code's first line stands."""
+    language: Literal["triton"] = "triton"
+
+
+class Attempt(Record):
+    """One reply and its verdict: a row of the store and of the leaderboard."""
+
+    id: str
+    run: str
+    reply: Reply
+    candidate: Candidate | None
+    problem: str
+    stage: str | None
+    gpu: str | None
+    """GPU of the prompt; the one that judged is in the verdict's environment."""
+    verdict: Verdict | None
+    error: str | None = None
+    """Our own failure, kept so that the next run tries again."""
+    evaluator: str
+    created: str
+    """UTC, ISO 8601."""
