@@ -1,0 +1,79 @@
+"""The command line: one module a command, imported when that command runs."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+import typer
+from typer.core import TyperGroup
+
+from harness.errors import HarnessError
+
+COMMANDS = {
+    "prompt": "harness.cli.prompt",
+    "collect": "harness.cli.collect",
+    "check": "harness.cli.check",
+    "eval": "harness.cli.evaluate",
+    "leaderboard": "harness.cli.leaderboard",
+    "report": "harness.cli.report",
+    "show": "harness.cli.show",
+    "runs": "harness.cli.runs",
+    "redteam": "harness.cli.redteam",
+    "problems": "harness.cli.problems",
+    "stages": "harness.cli.stages",
+    "gpus": "harness.cli.gpus",
+    "doctor": "harness.cli.doctor",
+}
+"""Command name to the module whose function ``command`` it is."""
+
+
+class _LazyGroup(TyperGroup):
+    """Imports a command's module only when that command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        single = typer.Typer(add_completion=False, rich_markup_mode=None)
+        single.command(cmd_name)(import_module(COMMANDS[cmd_name]).command)
+        return typer.main.get_command(single)
+
+
+app = typer.Typer(cls=_LazyGroup, add_completion=False, rich_markup_mode=None, no_args_is_help=True)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"kernel-harness {version('kernel-harness')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version_flag: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
+) -> None:
+    """Prompt models for Triton kernels, and judge what comes back."""
+
+
+def main() -> None:
+    """Run the command line and exit: 0 fine, 1 not passed, 2 usage, 3 our bug, 4 environment, 130 interrupted."""
+    try:
+        code = app(standalone_mode=False)
+    except HarnessError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (KeyboardInterrupt, click.Abort):
+        sys.stderr.write("interrupted; the same command continues\n")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)
