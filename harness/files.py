@@ -1,0 +1,113 @@
+"""Files that a person wrote: every complaint names the file, the place in it and what is allowed."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError, model_validator
+
+from eval.records import Record
+from harness.errors import EnvironmentFailure, UsageError
+
+T = TypeVar("T")
+
+
+class DataRecord(Record):
+    """A record that is read from a data file: an unknown key is answered with the keys there are."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            for key in data:
+                if key not in cls.model_fields:
+                    raise ValueError(f"unknown key {key!r}{nearest(str(key), cls.model_fields)}")
+        return data
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a UTF-8 file, its line ends as they are.
+
+    Raises `UsageError`: there is no such file, it cannot be read, or it is not UTF-8.
+    """
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from error
+    except OSError as error:
+        raise UsageError(f"{path}: cannot read it: {error.strerror}") from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text as UTF-8, byte for byte, making the folders on the way.
+
+    Raises `EnvironmentFailure`: the disk does not take it.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode())
+    except OSError as error:
+        raise EnvironmentFailure(f"{path}: cannot write there: {error.strerror}") from error
+
+
+def normalise(text: str) -> str:
+    """Return the text without what means nothing: trailing blanks, outer empty lines, kinds of line end."""
+    return "\n".join(line.rstrip() for line in text.splitlines()).strip("\n") + "\n"
+
+
+def text_hash(text: str) -> str:
+    """Return the sha256 of the normalised text, hexadecimal."""
+    return hashlib.sha256(normalise(text).encode()).hexdigest()
+
+
+def parse_toml(text: str, path: Path) -> dict[str, Any]:
+    """Return the TOML in `text`; `path` is for the message.
+
+    Raises `UsageError`: a syntax error, with its line.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: not valid TOML: {error}") from error
+
+
+def validated(schema: type[T], data: Any, path: Path) -> T:
+    """Return `data` as a record.
+
+    Raises `UsageError`: every key that is wrong, each with what is allowed there.
+    """
+    try:
+        return TypeAdapter(schema).validate_python(data)
+    except ValidationError as error:
+        faults = [f"{_place(fault['loc'], data)}{_reason(fault['msg'])}" for fault in error.errors()]
+        raise UsageError("\n  ".join([f"{path}: {faults[0]}", *faults[1:]])) from error
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return what an error says after an unknown word: the nearest known ones, or all where few are."""
+    names = list(dict.fromkeys(known))
+    close = get_close_matches(word, names, n=3, cutoff=0.5)
+    guess = f"; the nearest: {', '.join(close)}" if close else ""
+    return guess + (f"; there are: {', '.join(names)}" if len(names) <= 30 else "")  # noqa: PLR2004 - a screenful
+
+
+def _place(steps: tuple[int | str, ...], data: Any) -> str:
+    """Return the key's dotted path without the tags of unions, which are not in the file."""
+    kept: list[str] = []
+    for position, step in enumerate(steps):
+        inside = isinstance(data, Mapping) and step in data
+        if isinstance(step, int) or inside or position == len(steps) - 1:
+            kept.append(str(step))
+        listed = isinstance(step, int) and isinstance(data, list | tuple) and step < len(data)
+        if inside or listed:
+            data = data[step]
+    return f"{'.'.join(kept)}: " if kept else ""
+
+
+def _reason(message: str) -> str:
+    return message.removeprefix("Value error, ").removeprefix("Assertion failed, ")

@@ -1,0 +1,189 @@
+"""Problems: one folder each, with ``problem.toml``, ``reference.py`` and what is known about it.
+
+The reference is read as text and never run here.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from eval.records import Case, Problem, Record, SizeProfile
+from harness.data import problems_dir
+from harness.errors import UsageError
+from harness.files import DataRecord, nearest, normalise, parse_toml, read_text, text_hash, validated
+from harness.metrics import Metrics, load_metrics
+
+PROBLEM_FILE = "problem.toml"
+Dtype = Literal["float16", "bfloat16", "float32", "float64"]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class ProblemFolder(Record):
+    """A problem and what lies beside it in its folder."""
+
+    path: Path
+    title: str
+    problem: Problem
+    current_code: str | None = None
+    """What stages start from."""
+    solution: Path | None = None
+    """The expert's answer."""
+    metrics: dict[str, Metrics] = Field(default_factory=dict)
+    """Metrics of the current code by name of the GPU."""
+    stale: tuple[str, ...] = ()
+    """GPUs whose metrics were taken from an older current code: they are not shown."""
+
+    @property
+    def name(self) -> str:
+        """The word that commands take."""
+        return self.problem.name
+
+
+class _Size(DataRecord, SizeProfile):
+    memory_gb: Positive | None = None
+
+
+class _Case(DataRecord, Case):
+    dtype: Dtype | None = None
+
+
+class _ProblemFile(DataRecord):
+    """What ``problem.toml`` may say."""
+
+    title: str
+    sizes: Annotated[tuple[_Size, ...], Field(min_length=1)]
+    cases: Annotated[tuple[_Case, ...], Field(min_length=1)]
+    variants: tuple[_Case, ...] = ()
+    cpu_dtypes: tuple[Dtype, ...] = ("float32",)
+    min_bytes: dict[str, Positive] = Field(default_factory=dict)
+    min_flops: dict[str, Positive] = Field(default_factory=dict)
+    error_budget: dict[Dtype, Positive] = Field(default_factory=dict)
+    error_scale: Literal["scan", "magnitude"] = "magnitude"
+    measured: dict[str, str] = Field(default_factory=dict)
+    """Hash of the current code that each metrics file was taken from, by GPU."""
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> _ProblemFile:
+        for group, names in (("sizes", self.sizes), ("cases and variants", self.cases + self.variants)):
+            seen = [entry.name for entry in names]
+            for name in seen:
+                if seen.count(name) > 1:
+                    raise ValueError(f"{group}: the name {name!r} stands twice")
+        for field in ("min_bytes", "min_flops"):
+            for name in getattr(self, field):
+                if name not in (size.name for size in self.sizes):
+                    raise ValueError(f"{field}: no size is called {name!r}")
+        return self
+
+
+def problem_names() -> tuple[str, ...]:
+    """Return the names of the problems that ship with the harness, sorted."""
+    return tuple(sorted(path.parent.name for path in problems_dir().glob(f"*/{PROBLEM_FILE}")))
+
+
+def load_problem(name_or_path: str | Path) -> ProblemFolder:
+    """Read a problem by its name, or by the path of its folder.
+
+    Raises `UsageError`: no such problem, or a file of it does not hold what it must.
+    """
+    folder = _folder(name_or_path)
+    path = folder / PROBLEM_FILE
+    said = validated(_ProblemFile, parse_toml(read_text(path), path), path)
+    reference = _reference(folder / "reference.py", said, path)
+    code = folder / "current.py"
+    solution = folder / "solution.py"
+    current_code = read_text(code) if code.is_file() else None
+    metrics = _metrics(folder, said, current_code, path)
+    fresh = {gpu for gpu in metrics if current_code and said.measured[gpu] == text_hash(current_code)}
+    return ProblemFolder(
+        path=folder,
+        title=said.title,
+        problem=_problem(folder.resolve().name, said, reference),
+        current_code=current_code,
+        solution=solution if solution.is_file() else None,
+        metrics={gpu: found for gpu, found in metrics.items() if gpu in fresh},
+        stale=tuple(gpu for gpu in metrics if gpu not in fresh),
+    )
+
+
+def _folder(name_or_path: str | Path) -> Path:
+    known = problems_dir() / name_or_path
+    if Path(name_or_path).name == str(name_or_path) and (known / PROBLEM_FILE).is_file():
+        return known
+    path = Path(name_or_path)
+    if (path / PROBLEM_FILE).is_file():
+        return path
+    if path.exists():
+        raise UsageError(f"{path}: is no problem: it must be a folder with a {PROBLEM_FILE}")
+    raise UsageError(f"unknown problem {str(name_or_path)!r}{nearest(str(name_or_path), problem_names())}")
+
+
+def _problem(name: str, said: _ProblemFile, reference: str) -> Problem:
+    problem = Problem(
+        name=name,
+        reference=reference,
+        sizes=tuple(SizeProfile(**size.model_dump()) for size in said.sizes),
+        cases=tuple(Case(**case.model_dump()) for case in said.cases),
+        variants=tuple(Case(**case.model_dump()) for case in said.variants),
+        cpu_dtypes=said.cpu_dtypes,
+        min_bytes=said.min_bytes,
+        min_flops=said.min_flops,
+        error_budget={str(dtype): budget for dtype, budget in said.error_budget.items()},
+        error_scale=said.error_scale,
+        hash="",
+    )
+    # Defaults are left out, so that a field added later changes no hash.
+    meaning = problem.model_dump(exclude={"name", "hash"}, exclude_defaults=True)
+    meaning["reference"] = normalise(reference)
+    return problem.model_copy(update={"hash": text_hash(json.dumps(meaning, sort_keys=True))})
+
+
+def _reference(path: Path, said: _ProblemFile, asked_by: Path) -> str:
+    text = read_text(path)
+    try:
+        body = ast.parse(text).body
+    except SyntaxError as error:
+        raise UsageError(f"{path}, line {error.lineno}: not valid Python: {error.msg}") from error
+    defined = {node.name for node in body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
+    for needed in ("Model", "get_inputs", "get_init_inputs"):
+        if needed not in defined:
+            raise UsageError(f"{path}: defines no {needed}; it must be in KernelBench's format")
+    constants = _constants(body)
+    entries: tuple[_Size | _Case, ...] = (*said.sizes, *said.cases, *said.variants)
+    for entry in entries:
+        for name in entry.constants:
+            if name not in constants:
+                raise UsageError(
+                    f"{asked_by}: {entry.name}: constants.{name}: "
+                    f"the reference has no such constant{nearest(name, constants)}"
+                )
+    return text
+
+
+def _constants(body: list[ast.stmt]) -> list[str]:
+    targets = [
+        target
+        for node in body
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+    ]
+    return [name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)]
+
+
+def _metrics(folder: Path, said: _ProblemFile, code: str | None, asked_by: Path) -> dict[str, Metrics]:
+    found = {path.stem: load_metrics(path) for path in sorted((folder / "metrics").glob("*.json"))}
+    for gpu in found:
+        if gpu not in said.measured:
+            raise UsageError(
+                f"{asked_by}: measured.{gpu}: missing: the hash of the current code that "
+                f"metrics/{gpu}.json was taken from ({text_hash(code) if code else 'there is no current.py'})"
+            )
+    for gpu in said.measured:
+        if gpu not in found:
+            raise UsageError(f"{asked_by}: measured.{gpu}: there is no metrics/{gpu}.json")
+    return found
