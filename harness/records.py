@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from eval.records import Record, Verdict
+from eval.records import Record, RulesMode, Verdict
 
 
 class Prompt(Record):
@@ -73,3 +73,7 @@ class Attempt(Record):
     evaluator: str
     created: str
     """UTC, ISO 8601."""
+    rules: RulesMode = "strict"
+    """Mode of the static rules under which it was judged."""
+    void_reason: str | None = None
+    """Why it was struck from scores; None for an attempt that counts."""

@@ -1,0 +1,102 @@
+"""The tables, as a list of migrations: entry N brings a store from version N to N + 1.
+
+A migration is never edited once released; a change is a new entry. `user_version` holds the version.
+"""
+
+APPLICATION_ID = 0x4B484152
+"""Marks a file as ours, so that another program's database is never touched."""
+
+_FIRST = """
+CREATE TABLE runs (
+    id TEXT PRIMARY KEY,
+    command TEXT NOT NULL,
+    config TEXT NOT NULL,
+    state TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    created TEXT NOT NULL,
+    ended TEXT
+);
+CREATE TABLE prompts (
+    hash TEXT PRIMARY KEY,
+    problem TEXT NOT NULL,
+    stage TEXT NOT NULL,
+    gpu TEXT NOT NULL,
+    record TEXT NOT NULL,
+    created TEXT NOT NULL
+);
+CREATE TABLE replies (
+    id INTEGER PRIMARY KEY,
+    key TEXT NOT NULL,
+    run TEXT NOT NULL REFERENCES runs (id),
+    state TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    model TEXT NOT NULL,
+    sample INTEGER NOT NULL,
+    prompt_hash TEXT,
+    parameters TEXT NOT NULL,
+    problem TEXT,
+    stage TEXT,
+    gpu TEXT,
+    source TEXT,
+    code_file TEXT,
+    metrics_file TEXT,
+    is_code INTEGER NOT NULL,
+    text TEXT,
+    finish_reason TEXT,
+    usage TEXT NOT NULL,
+    model_id TEXT,
+    latency_s REAL,
+    extra TEXT NOT NULL,
+    error TEXT,
+    created TEXT NOT NULL,
+    ended TEXT
+);
+CREATE INDEX replies_key ON replies (key, state);
+CREATE INDEX replies_run ON replies (run);
+CREATE TABLE verdicts (
+    id INTEGER PRIMARY KEY,
+    key TEXT NOT NULL UNIQUE,
+    status TEXT NOT NULL,
+    problem TEXT NOT NULL,
+    problem_hash TEXT NOT NULL,
+    candidate_hash TEXT NOT NULL,
+    stage TEXT,
+    stage_hash TEXT,
+    current_hash TEXT,
+    context_hash TEXT,
+    rules TEXT NOT NULL,
+    device TEXT,
+    size TEXT,
+    gpu_name TEXT,
+    evaluator TEXT NOT NULL,
+    seconds REAL NOT NULL,
+    record TEXT NOT NULL,
+    created TEXT NOT NULL
+);
+CREATE TABLE attempts (
+    id TEXT PRIMARY KEY,
+    run TEXT NOT NULL REFERENCES runs (id),
+    reply INTEGER NOT NULL REFERENCES replies (id),
+    verdict INTEGER REFERENCES verdicts (id),
+    candidate TEXT,
+    problem TEXT NOT NULL,
+    stage TEXT,
+    gpu TEXT,
+    rules TEXT NOT NULL,
+    device TEXT,
+    size TEXT,
+    gpu_name TEXT,
+    evaluator TEXT NOT NULL,
+    error TEXT,
+    void_reason TEXT,
+    created TEXT NOT NULL
+);
+CREATE INDEX attempts_reply ON attempts (reply);
+CREATE TABLE run_attempts (
+    run TEXT NOT NULL REFERENCES runs (id),
+    attempt TEXT NOT NULL REFERENCES attempts (id),
+    PRIMARY KEY (run, attempt)
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST,)
