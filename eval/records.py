@@ -96,8 +96,12 @@ class Problem(Record):
     """Floating-point operations that no implementation can avoid, by size profile."""
     error_budget: dict[str, float] = {}
     """Tolerance by dtype, in units of eps(dtype) times the element's scale; replaces the default."""
-    error_scale: Literal["scan", "magnitude"] = "magnitude"
-    """What an element's error is measured against: see `eval.judge.compare`."""
+    error_scale: str | None = None
+    """Source text of a class `Scale`, built like `Model`: given the magnitudes of the inputs it returns
+    what each element's error is measured against. None: the element's own magnitude, at least the mean."""
+    row_overlap: int | None = None
+    """Set where the official output's rows [i, j) depend on rows [i, j + row_overlap) of every input alone
+    (dimension 0), so that large outputs are compared in blocks of rows."""
     hash: str
     """Hash of the normalised text of everything above."""
 

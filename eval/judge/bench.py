@@ -1,0 +1,62 @@
+"""What one judge keeps between candidates: the warm zygote, the environment, the timed baselines."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from typing import TYPE_CHECKING
+
+import torch
+
+from eval import EVALUATOR_VERSION
+from eval.judge.processes import Zygote
+from eval.judge.trial import Trial
+from eval.records import Environment, Job, Verdict
+
+if TYPE_CHECKING:
+    from eval.judge.device_trial import Baselines
+
+
+class Bench:
+    """Judges one job after another on one device."""
+
+    def __init__(self, *, cuda: bool) -> None:
+        torch.set_num_threads(1)
+        self._cuda = cuda
+        self._zygote = Zygote(cuda=cuda)
+        self._environment = self._describe()
+        self._baselines: Baselines | None = None
+
+    def _describe(self) -> Environment:
+        versions = self._zygote.versions
+        common = Environment(
+            evaluator=EVALUATOR_VERSION, python=sys.version.split()[0], platform=platform.platform(),
+            torch=str(versions["torch"]), triton=str(versions["triton"]),
+        )  # fmt: skip
+        if not self._cuda:
+            return common
+        from eval.judge.gpu import identity
+
+        return common.model_copy(update=identity())
+
+    def judge(self, job: Job) -> Verdict:
+        """Judge one candidate.
+
+        Raises:
+            JudgeError: our own failure.
+        """
+        if not self._cuda:
+            return Trial(job, self._zygote, self._environment).judge()
+        from eval.judge.device_trial import Baselines, DeviceTrial
+
+        if self._baselines is None or not self._baselines.fits(job):
+            if self._baselines is not None:
+                self._baselines.close()
+            self._baselines = Baselines(job, self._zygote)
+        return DeviceTrial(job, self._zygote, self._environment, self._baselines).judge()
+
+    def close(self) -> None:
+        """End all runners."""
+        if self._baselines is not None:
+            self._baselines.close()
+        self._zygote.close()

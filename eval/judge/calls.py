@@ -1,0 +1,198 @@
+"""One call with fresh, private contents, and the check of everything that came back."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+
+from eval.judge.compare import DEFAULT_BUDGET, Mismatch, compare, explain
+from eval.judge.contents import fill, fill_other
+from eval.judge.faults import incorrect
+from eval.plain import encode
+from eval.tensors import TensorDesc, dtype_name
+
+if TYPE_CHECKING:
+    from eval.judge.reference import CaseReference, Signature
+    from eval.judge.regions import Region
+    from eval.judge.runner import CallReply, Runner
+    from eval.records import Problem
+
+_BLOCK_ELEMENTS = 1 << 26
+"""Outputs larger than this are compared in blocks of rows where the problem allows it."""
+
+
+class Prepared(NamedTuple):
+    """Inputs that were written for a call, and the judge's own copy of them."""
+
+    message: list[dict[str, Any]]
+    placed: list[torch.Tensor | None]
+    private: list[Any]
+    family: str
+
+
+class Caller:
+    """Writes inputs, lets a runner work on them, and checks the outputs in place."""
+
+    def __init__(self, problem: Problem, region: Region) -> None:
+        self._problem, self._region = problem, region
+        self._rng = torch.Generator(device=region.base.device)
+        self._private: dict[tuple[Any, ...], torch.Tensor] = {}
+
+    def prepare(self, case: CaseReference, family: str) -> Prepared:
+        """Write contents that nobody has seen before, under a seed that nobody knows."""
+        self._rng.manual_seed(secrets.randbits(63))
+        message: list[dict[str, Any]] = []
+        placed: list[torch.Tensor | None] = []
+        private: list[Any] = []
+        for spec, desc in zip(case.inputs, self._region.place(case.inputs, case.case.layout), strict=True):
+            if desc is None:
+                message.append({"value": encode(spec.value)})
+                placed.append(None)
+                private.append(spec.value)
+                continue
+            copy = self._copy_for(desc, len(placed))
+            if copy.dtype.is_floating_point:
+                fill(copy, family, self._rng)
+            else:
+                fill_other(copy, self._rng)
+            slot = self._region.tensor(desc)
+            slot.copy_(copy)
+            message.append({"tensor": desc.model_dump(mode="json")})
+            placed.append(slot)
+            private.append(copy)
+        return Prepared(message, placed, private, family)
+
+    def _copy_for(self, desc: TensorDesc, index: int) -> torch.Tensor:
+        key = (index, desc.shape, desc.dtype)
+        if key not in self._private:
+            self._private.clear() if desc.numel() > _BLOCK_ELEMENTS else None
+            self._private[key] = torch.empty(
+                desc.shape, dtype=getattr(torch, desc.dtype), device=self._region.base.device
+            )
+        return self._private[key]
+
+    def forget(self) -> None:
+        """Give back the judge's own copies."""
+        self._private.clear()
+
+    def check_form(self, reply: CallReply, wanted: Signature) -> None:
+        """Structure, exact types, shapes, dtypes and aliasing of what came back.
+
+        Raises:
+            FaultRaised: something differs from the reference.
+        """
+        if any(kind != "tensor" for kind in reply.types) or reply.structure != wanted.structure:
+            got = ", ".join(reply.types) if reply.structure == "tensor" else f"{reply.structure} of {reply.types}"
+            raise incorrect("type", f"forward returned {got}; the reference returns a {wanted.structure}")
+        shapes = [tuple(raw.get("shape", ())) for raw in reply.outputs]
+        if shapes != list(wanted.shapes):
+            raise incorrect("shape", f"output shape {_show(shapes)}, expected {_show(list(wanted.shapes))}")
+        dtypes = [raw.get("dtype") for raw in reply.outputs]
+        expected = [dtype_name(dtype) for dtype in wanted.dtypes]
+        if dtypes != expected:
+            raise incorrect("dtype", f"output dtype {_show(dtypes)}, expected {_show(expected)}")
+        if reply.aliases_input:
+            raise incorrect("aliased_output", "the output shares memory with an input")
+        if reply.aliases_earlier:
+            raise incorrect("aliased_output", "the output shares memory with an earlier output")
+
+    def check_inputs(self, prepared: Prepared) -> None:
+        """The inputs must be what the judge wrote.
+
+        Raises:
+            FaultRaised: the candidate changed one.
+        """
+        for slot, copy in zip(prepared.placed, prepared.private, strict=True):
+            if slot is not None and not torch.equal(_bits(slot), _bits(copy)):
+                raise incorrect("mutated_input", "forward changed its input")
+
+    def check_values(
+        self, case: CaseReference, prepared: Prepared, outputs: list[torch.Tensor]
+    ) -> Mismatch | None:
+        """Compare every element with the float64 oracle; None when all are right."""
+        overlap = self._problem.row_overlap
+        if overlap is not None and sum(o.numel() for o in outputs) > _BLOCK_ELEMENTS:
+            return self._check_in_blocks(case, prepared, outputs, overlap)
+        return self._compare(case, prepared.private, outputs)
+
+    def _check_in_blocks(
+        self, case: CaseReference, prepared: Prepared, outputs: list[torch.Tensor], overlap: int
+    ) -> Mismatch | None:
+        rows = outputs[0].shape[0]
+        step = max(1, _BLOCK_ELEMENTS // max(outputs[0].numel() // rows, 1))
+        for start in range(0, rows, step):
+            stop = min(start + step, rows)
+            inputs = [x[start : stop + overlap] if isinstance(x, torch.Tensor) else x for x in prepared.private]
+            worst = self._compare(case, inputs, [output[start:stop] for output in outputs])
+            if worst is not None:
+                first, *rest = worst.index
+                return worst.model_copy(update={"index": (first + start, *rest)})
+        return None
+
+    def _compare(self, case: CaseReference, inputs: list[Any], outputs: list[torch.Tensor]) -> Mismatch | None:
+        expected = case.expected(inputs)
+        scales = case.scale(inputs, expected)
+        for output, right, scale in zip(outputs, expected, scales, strict=True):
+            worst = compare(output, right, scale, self._budget(output.dtype))
+            if worst is not None:
+                return worst
+        return None
+
+    def _budget(self, dtype: torch.dtype) -> float:
+        name = dtype_name(dtype)
+        return self._problem.error_budget.get(name, DEFAULT_BUDGET.get(name, 0.0))
+
+    def checked_call(
+        self, runner: Runner, case: CaseReference, signature: Signature, family: str, *, key: str, **options: Any
+    ) -> CallReply:
+        """Prepare, call and check all of it.
+
+        Raises:
+            FaultRaised: whatever is wrong first.
+        """
+        prepared = self.prepare(case, family)
+        self.poison(runner)
+        reply = runner.call(key, prepared.message, **options)
+        self.check_form(reply, signature)
+        self.check_inputs(prepared)
+        worst = self.check_values(case, prepared, runner.tensors(reply))
+        if worst is not None:
+            raise self._wrong(runner, case, signature, prepared, worst, {"key": key, **options})
+        return reply
+
+    def _wrong(
+        self, runner: Runner, case: CaseReference, signature: Signature, prepared: Prepared, worst: Mismatch,
+        options: dict[str, Any],
+    ) -> Exception:  # fmt: skip
+        """Ask the same again: an answer that is right the second time is a race, not a formula."""
+        text = f"case {case.case.name}, {prepared.family} contents: {explain(worst)}"
+        if not worst.finite:
+            return incorrect("not_finite", text)
+        self.poison(runner)
+        again = runner.call(inputs=prepared.message, **options)
+        self.check_form(again, signature)
+        if self.check_values(case, prepared, runner.tensors(again)) is None:
+            return incorrect("nondeterministic", f"wrong once, right on the same input the next time; {text}")
+        return incorrect("values", text)
+
+    def poison(self, runner: Runner) -> None:
+        """Fill all memory that the runner does not say it uses, and wait until that is done."""
+        self._region.poison(runner.live)
+        if self._region.base.is_cuda:
+            torch.cuda.synchronize()
+
+
+def _bits(tensor: torch.Tensor) -> torch.Tensor:
+    """Reinterpret floats as integers, so that NaN equals itself and -0.0 is not 0.0."""
+    views = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+    if tensor.dtype.is_floating_point:
+        return tensor.view(views[tensor.dtype.itemsize])
+    return tensor
+
+
+def _show(items: list[Any]) -> str:
+    return str(items[0] if len(items) == 1 else items)
+
+

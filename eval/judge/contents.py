@@ -1,0 +1,90 @@
+"""Contents of inputs: fresh for every call, in families that separate right answers from lucky ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+Fill = Callable[[torch.Tensor, torch.Generator, float], None]
+
+
+def _uniform(out: torch.Tensor, rng: torch.Generator, unit: float) -> None:
+    out.uniform_(0, unit, generator=rng)
+
+
+def _normal(out: torch.Tensor, rng: torch.Generator, unit: float) -> None:
+    out.normal_(0, unit, generator=rng)
+
+
+def _signed(out: torch.Tensor, rng: torch.Generator, unit: float) -> None:
+    out.uniform_(-unit, unit, generator=rng)
+
+
+def _heavy(out: torch.Tensor, rng: torch.Generator, unit: float) -> None:
+    out.normal_(0, 1, generator=rng).pow_(5).mul_(unit / 4).clamp_(-256 * unit, 256 * unit)
+
+
+def _offset(out: torch.Tensor, rng: torch.Generator, unit: float) -> None:
+    out.normal_(0, unit / 64, generator=rng).add_(8 * unit)
+
+
+def _integers(out: torch.Tensor, rng: torch.Generator, unit: float) -> None:
+    out.random_(-8, 9, generator=rng).mul_(unit)
+
+
+def _tiny(out: torch.Tensor, rng: torch.Generator, unit: float) -> None:
+    out.normal_(0, unit * 2**-10, generator=rng)
+
+
+def _spikes(out: torch.Tensor, rng: torch.Generator, unit: float) -> None:
+    out.uniform_(0, 1, generator=rng)
+    out.copy_(torch.where(out > 0.97, 256 * unit * out, torch.zeros((), dtype=out.dtype, device=out.device)))  # noqa: PLR2004
+
+
+def _sorted(out: torch.Tensor, rng: torch.Generator, unit: float) -> None:
+    out.normal_(0, unit, generator=rng)
+    if out.dim() and out.numel():
+        out.copy_(out.sort(dim=-1).values)
+
+
+def _signed_zeros(out: torch.Tensor, rng: torch.Generator, unit: float) -> None:
+    out.normal_(0, unit, generator=rng)
+    zero = torch.zeros((), dtype=out.dtype, device=out.device)
+    out.copy_(torch.where(out.abs() < unit / 2, zero.copysign(out), out))
+
+
+DENSE: dict[str, Fill] = {"uniform": _uniform, "normal": _normal, "signed": _signed, "offset": _offset}
+"""Cheap to make at any size: what timed calls get."""
+FAMILIES: dict[str, Fill] = {
+    **DENSE, "heavy": _heavy, "integers": _integers, "tiny": _tiny, "spikes": _spikes,
+    "sorted": _sorted, "signed_zeros": _signed_zeros,
+}  # fmt: skip
+_HALF_UNIT = 2.0**-6
+_ROW_GROUPS = 8
+
+
+def unit_for(dtype: torch.dtype) -> float:
+    """Size of a typical value: smaller for half precision, so that sums stay finite."""
+    return _HALF_UNIT if dtype.itemsize <= 2 else 1.0  # noqa: PLR2004
+
+
+def fill(out: torch.Tensor, family: str, rng: torch.Generator) -> None:
+    """Fill a floating tensor in place; ``mixed`` gives groups of rows different families."""
+    unit = unit_for(out.dtype)
+    if family != "mixed":
+        FAMILIES[family](out, rng, unit)
+        return
+    rows = out.unsqueeze(0) if out.dim() == 0 else out
+    names = list(DENSE) if out.numel() > 1 << 24 else list(FAMILIES)
+    for chunk in rows.chunk(_ROW_GROUPS, dim=0):
+        pick = int(torch.randint(len(names), (), generator=rng, device=rng.device))
+        FAMILIES[names[pick]](chunk, rng, unit)
+
+
+def fill_other(out: torch.Tensor, rng: torch.Generator) -> None:
+    """Fill an integer or bool tensor in place with small values."""
+    if out.dtype is torch.bool:
+        out.random_(0, 2, generator=rng)
+    else:
+        out.random_(0, 8, generator=rng)

@@ -1,0 +1,154 @@
+"""Is a candidate right? Cases, contents and configurations in an order that it cannot foresee."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from typing import TYPE_CHECKING
+
+from eval.judge.contents import FAMILIES
+from eval.judge.faults import FaultRaised, rejected
+from eval.judge.library import compute_operators
+from eval.plain import encode
+from eval.records import VariantResult
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from eval.judge.calls import Caller
+    from eval.judge.reference import CaseReference, Signature
+    from eval.judge.runner import CallReply, Runner
+
+_LEAST_CALLS = 12
+_CASES_PER_CONFIG = 2
+_MIXED = "mixed"
+_random = secrets.SystemRandom()
+
+
+def instance_key(case: CaseReference) -> str:
+    """Cases whose constructor arguments and dtype agree share one instance."""
+    return json.dumps([encode(case.init), case.case.dtype])
+
+
+class Correctness:
+    """Runs the deciding cases of one candidate, then its variants."""
+
+    def __init__(self, caller: Caller, runner: Runner, *, guard: bool) -> None:
+        self._caller, self._runner, self._guard = caller, runner, guard
+        self._known: set[str] = set()
+        self._signatures: dict[str, Signature] = {}
+        self.configs: dict[str, int] = {}
+        self.calls = 0
+
+    def decide(self, cases: list[CaseReference]) -> None:
+        """Call every case, every configuration and every audit.
+
+        Raises:
+            FaultRaised: the first thing that is wrong.
+        """
+        order = _random.sample(cases, len(cases))
+        for index, case in enumerate(order):
+            self._call(case, forced=index)
+        self._work_off(self._remaining(cases))
+
+    def _remaining(self, cases: list[CaseReference]) -> list[Callable[[], object]]:
+        count = max([1, *self.configs.values()])
+        largest = max(cases, key=_elements)
+        picks = [(config, case) for config in range(count) for case in self._cases_for(cases, largest)]
+        while len(picks) + self.calls < _LEAST_CALLS:
+            picks.append((_random.randrange(count), _random.choice(cases)))
+        work: list[Callable[[], object]] = [
+            lambda config=config, case=case: self._call(case, forced=config) for config, case in picks
+        ]
+        if self._guard:
+            work += [lambda: self._audit_operators(largest), lambda: self._audit_launches(largest)]
+        return _random.sample(work, len(work))
+
+    def _cases_for(self, cases: list[CaseReference], largest: CaseReference) -> list[CaseReference]:
+        others = [case for case in cases if case is not largest]
+        return [largest, *_random.sample(others, min(len(others), _CASES_PER_CONFIG - 1))]
+
+    @staticmethod
+    def _work_off(work: list[Callable[[], object]]) -> None:
+        for step in work:
+            step()
+
+    def prepare_instance(self, case: CaseReference) -> str:
+        """Construct the instance that a case needs, once."""
+        key = instance_key(case)
+        if key not in self._known:
+            self._runner.instance(key, case.init, dtype=case.case.dtype)
+            self._known.add(key)
+        return key
+
+    def signature(self, case: CaseReference) -> Signature:
+        """What the output of a case looks like."""
+        if case.case.name not in self._signatures:
+            self._signatures[case.case.name] = case.signature()
+        return self._signatures[case.case.name]
+
+    def _call(self, case: CaseReference, *, forced: int | None) -> CallReply:
+        key = self.prepare_instance(case)
+        family = _random.choice([*FAMILIES, _MIXED, _MIXED])
+        reply = self._caller.checked_call(
+            self._runner, case, self.signature(case), family, key=key, forced=forced, hold=_random.random() < 0.5
+        )
+        self.calls += 1
+        self.configs |= reply.configs
+        return reply
+
+    def _audit_operators(self, case: CaseReference) -> None:
+        """Record what `forward` dispatches: the problem's computation must not be a library's."""
+        key = self.prepare_instance(case)
+        prepared = self._caller.prepare(case, "normal")
+        reply = self._runner.call(key, prepared.message, forced=0, guard=True)
+        found = compute_operators(reply.operators or {})
+        if found:
+            raise rejected(
+                "library_compute", f"forward computes with library operators: {', '.join(found)}", "operator_log"
+            )
+
+    def _audit_launches(self, case: CaseReference) -> None:
+        """Suppress all launches: an output that is right all the same was not written by a kernel."""
+        key = self.prepare_instance(case)
+        prepared = self._caller.prepare(case, "normal")
+        self._caller.poison(self._runner)
+        try:
+            reply = self._runner.call(key, prepared.message, forced=0, suppress=True)
+            self._caller.check_form(reply, self.signature(case))
+        except FaultRaised as raised:
+            if raised.fault.status == "incorrect" or raised.fault.phase == "run":
+                return
+            raise
+        if self._caller.check_values(case, prepared, self._runner.tensors(reply)) is None:
+            raise rejected(
+                "library_compute", "the output is right although no kernel was launched", "suppressed_launches"
+            )
+
+    def variants(self, cases: list[CaseReference]) -> tuple[VariantResult, ...]:
+        """Try each variant once; a candidate that dies of one is not asked for the rest."""
+        results: list[VariantResult] = []
+        for case in cases:
+            if not self._runner.alive():
+                results.append(VariantResult(case=case.case.name, status="failed", detail="not run: ended before"))
+                continue
+            results.append(self._variant(case))
+        return tuple(results)
+
+    def _variant(self, case: CaseReference) -> VariantResult:
+        try:
+            self._call(case, forced=0)
+        except FaultRaised as raised:
+            status = "unsupported" if raised.fault.phase == "unsupported" else "failed"
+            return VariantResult(case=case.case.name, status=status, detail=raised.fault.detail[:500])
+        return VariantResult(case=case.case.name, status="passed")
+
+
+def _elements(case: CaseReference) -> int:
+    total = 0
+    for spec in case.inputs:
+        numel = 1
+        for size in spec.shape or ():
+            numel *= size
+        total += numel
+    return total

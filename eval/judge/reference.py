@@ -1,0 +1,140 @@
+"""The problem's reference: its sizes, its inputs' shapes, and what the right answer is.
+
+The reference is trusted text, executed in the judge's process and nowhere near a candidate.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+
+from eval.judge.faults import JudgeError
+from eval.tensors import dtype_name, torch_dtype
+
+if TYPE_CHECKING:
+    from eval.records import Case, Problem
+
+
+class InputSpec(NamedTuple):
+    """One argument of `forward`: a tensor to be filled, or a plain value."""
+
+    shape: tuple[int, ...] | None
+    dtype: torch.dtype | None
+    value: Any = None
+
+
+class Signature(NamedTuple):
+    """What the right output looks like: structure, then shape and dtype of each part."""
+
+    structure: str
+    shapes: tuple[tuple[int, ...], ...]
+    dtypes: tuple[torch.dtype, ...]
+
+
+def patched_source(source: str, constants: dict[str, Any]) -> str:
+    """Return `source` with the values of its module constants replaced.
+
+    Raises:
+        JudgeError: `source` assigns no constant of that name.
+    """
+    tree = ast.parse(source)
+    missing = set(constants)
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            name = node.targets[0].id
+            if name in constants:
+                value = constants[name]
+                text = repr(tuple(value) if isinstance(value, list) else value)
+                node.value = ast.parse(text, mode="eval").body
+                missing.discard(name)
+    if missing:
+        raise JudgeError(f"the reference assigns no module constant {', '.join(sorted(missing))}")
+    return ast.unparse(tree)
+
+
+class CaseReference:
+    """The reference at the sizes of one case."""
+
+    def __init__(self, problem: Problem, case: Case) -> None:
+        self.case = case
+        self.source = patched_source(problem.reference, case.constants)
+        self._space = _execute(self.source, problem.name)
+        self._dtype = torch_dtype(case.dtype) if case.dtype else None
+        self.init: list[Any] = list(self._space["get_init_inputs"]())
+        self.inputs = tuple(self._spec(item) for item in self._meta_inputs())
+        scale = problem.error_scale
+        self._scale_space = _execute(scale, problem.name) if scale else None
+
+    def _meta_inputs(self) -> list[Any]:
+        with torch.device("meta"):
+            return list(self._space["get_inputs"]())
+
+    def _spec(self, item: Any) -> InputSpec:
+        if not isinstance(item, torch.Tensor):
+            return InputSpec(None, None, item)
+        dtype = self._dtype if self._dtype and item.dtype.is_floating_point else item.dtype
+        return InputSpec(tuple(item.shape), dtype)
+
+    def signature(self) -> Signature:
+        """Structure, shapes and dtypes of the output, found on meta tensors."""
+        model = self._model()
+        with torch.no_grad(), torch.device("meta"):
+            arguments = [
+                torch.empty(spec.shape, dtype=spec.dtype) if spec.shape is not None else spec.value
+                for spec in self.inputs
+            ]
+            structure, parts = flatten(model.to("meta")(*arguments))
+        return Signature(structure, tuple(tuple(p.shape) for p in parts), tuple(p.dtype for p in parts))
+
+    def expected(self, inputs: list[Any]) -> list[torch.Tensor]:
+        """The right answer in float64 on the inputs' device."""
+        with torch.no_grad():
+            return flatten(self._model().double()(*[_double(item) for item in inputs]))[1]
+
+    def scale(self, inputs: list[Any], expected: list[torch.Tensor]) -> list[torch.Tensor]:
+        """What each element's error is measured against, in float64, never negative."""
+        if self._scale_space is None:
+            return [part.abs().clamp_min(_mean_magnitude(part)) for part in expected]
+        with torch.no_grad():
+            model = self._scale_space["Scale"](*self.init).double()
+            magnitudes = [_double(i).abs() if isinstance(i, torch.Tensor) else i for i in inputs]
+            return flatten(model(*magnitudes))[1]
+
+    def _model(self) -> Any:
+        return self._space["Model"](*self.init)
+
+
+def _execute(source: str, name: str) -> dict[str, Any]:
+    space: dict[str, Any] = {"__name__": f"reference_{name}"}
+    try:
+        exec(compile(source, f"<reference {name}>", "exec"), space)  # noqa: S102 - the problem's own trusted text
+    except Exception as error:
+        raise JudgeError(f"the reference of {name} does not load: {error!r}") from error
+    return space
+
+
+def _double(item: Any) -> Any:
+    if isinstance(item, torch.Tensor) and item.dtype.is_floating_point:
+        return item.double()
+    return item
+
+
+def _mean_magnitude(part: torch.Tensor) -> torch.Tensor:
+    return part.abs().mean() if part.numel() else part.new_zeros(())
+
+
+def flatten(result: Any) -> tuple[str, list[torch.Tensor]]:
+    """Return structure and tensors of a reference's result, named as runners name them."""
+    if isinstance(result, dict):
+        return "dict:" + ",".join(str(key)[:40] for key in result), list(result.values())
+    if isinstance(result, (tuple, list)):
+        return ("tuple" if isinstance(result, tuple) else "list"), list(result)
+    return "tensor", [result]
+
+
+def describe(signature: Signature) -> str:
+    """Put a signature into words."""
+    parts = zip(signature.shapes, signature.dtypes, strict=True)
+    return ", ".join(f"{dtype_name(dtype)} {list(shape)}" for shape, dtype in parts)

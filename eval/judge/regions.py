@@ -1,0 +1,140 @@
+"""Memory that the judge makes and a runner maps: inputs first, then room for what the runner makes."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import torch
+
+from eval.cuda.driver import SharedMemory, granularity
+from eval.tensors import TensorDesc, dtype_name, view
+
+if TYPE_CHECKING:
+    from eval.judge.reference import InputSpec
+
+_POISON = 0xFF
+"""Every byte set: NaN in each floating type, -1 or the largest value in integers."""
+
+
+class Region:
+    """A flat range of bytes; `split` is where the inputs end."""
+
+    size_bytes: int
+    split: int
+    base: torch.Tensor
+    align: int
+
+    def export_fd(self) -> int:
+        """Return a new descriptor for a runner; the caller closes it."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Give the memory back."""
+
+    def place(self, specs: tuple[InputSpec, ...], layout: str) -> list[TensorDesc | None]:
+        """Lay the inputs out one behind another; None stands for a plain value."""
+        at, placed = 0, []
+        for spec in specs:
+            if spec.shape is None or spec.dtype is None:
+                placed.append(None)
+                continue
+            stride = _strides(spec.shape, layout)
+            desc = TensorDesc(offset=at, shape=spec.shape, stride=stride, dtype=dtype_name(spec.dtype))
+            at += -(-desc.span_elements() * spec.dtype.itemsize // self.align) * self.align
+            placed.append(desc)
+        if at > self.split:
+            raise ValueError(f"inputs of {at} bytes do not fit into {self.split}")
+        return placed
+
+    def tensor(self, desc: TensorDesc) -> torch.Tensor:
+        """Return the memory at `desc` as a tensor, without a copy."""
+        return view(self.base, desc)
+
+    def poison(self, live: list[tuple[int, int]]) -> None:
+        """Fill everything behind the inputs that is not in use, so that unwritten elements show."""
+        at = self.split
+        for offset, size in [*sorted(live), (self.size_bytes, 0)]:
+            if offset > at:
+                self.base[at : min(offset, self.size_bytes)].fill_(_POISON)
+            at = max(at, offset + size)
+
+
+class HostRegion(Region):
+    """CPU: an anonymous file, mapped by both sides."""
+
+    align = 64
+
+    def __init__(self, input_bytes: int, output_bytes: int) -> None:
+        self.split = -(-input_bytes // 4096) * 4096
+        self.size_bytes = self.split + -(-output_bytes // 4096) * 4096
+        self._fd = os.memfd_create("inputs")
+        os.ftruncate(self._fd, self.size_bytes)
+        import mmap
+
+        self._map = mmap.mmap(self._fd, self.size_bytes)
+        self.base = torch.frombuffer(self._map, dtype=torch.uint8)
+
+    def export_fd(self) -> int:
+        """Return a new descriptor for a runner; the caller closes it."""
+        return os.dup(self._fd)
+
+    def close(self) -> None:
+        """Close the judge's descriptor; the mapping goes with the object."""
+        os.close(self._fd)
+
+
+class DeviceRegion(Region):
+    """CUDA: device memory made by the driver and shared by descriptor."""
+
+    align = 2 << 20
+
+    def __init__(self, input_bytes: int, heap_bytes: int, device: int = 0) -> None:
+        torch.cuda.init()
+        torch.zeros(1, device="cuda")
+        step = granularity(device)
+        self.split = -(-max(input_bytes, 1) // step) * step
+        self.size_bytes = self.split + -(-heap_bytes // step) * step
+        self._memory = SharedMemory(device, self.size_bytes)
+        self.base = torch.as_tensor(_Pointer(self._memory.pointer, self.size_bytes), device="cuda")
+
+    def export_fd(self) -> int:
+        """Return a new descriptor for a runner; the caller closes it."""
+        return self._memory.export_fd()
+
+    def close(self) -> None:
+        """Unmap the memory; nothing may use `base` after that."""
+        torch.cuda.synchronize()
+        self._memory.close()
+
+
+class _Pointer:
+    """A range of device memory for `torch.as_tensor`."""
+
+    def __init__(self, pointer: int, size_bytes: int) -> None:
+        self.__cuda_array_interface__ = {
+            "shape": (size_bytes,), "typestr": "|u1", "data": (pointer, False), "version": 3,
+        }  # fmt: skip
+
+
+def _strides(shape: tuple[int, ...], layout: str) -> tuple[int, ...]:
+    order = list(range(len(shape)))
+    if layout == "transposed" and len(shape) > 1:
+        order[-1], order[-2] = order[-2], order[-1]
+    step, strides = (2 if layout == "strided" else 1), [0] * len(shape)
+    for index in reversed(order):
+        strides[index] = step
+        step *= max(shape[index], 1)
+    return tuple(strides)
+
+
+def bytes_needed(specs: tuple[InputSpec, ...], align: int, factor: int = 1) -> int:
+    """Bytes that `place` takes at most for these inputs, times `factor` for layouts with gaps."""
+    total = 0
+    for spec in specs:
+        if spec.shape is not None and spec.dtype is not None:
+            numel = 1
+            for size in spec.shape:
+                numel *= size
+            total += -(-numel * factor * spec.dtype.itemsize // align) * align
+    return total

@@ -1,0 +1,248 @@
+"""One runner as the judge sees it: requests go out, checked answers or a fault come back."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import ConfigDict, Field, ValidationError
+
+from eval import protocol
+from eval.judge.faults import JudgeError, failed, rejected
+from eval.judge.processes import Zygote, clean_environment, kill_tree, resident_bytes
+from eval.plain import encode
+from eval.records import FailedPhase, Limits, Record
+from eval.runner.sandbox import SandboxPolicy
+from eval.tensors import TensorDesc, parse_desc
+
+if TYPE_CHECKING:
+    import torch
+
+    from eval.judge.regions import Region
+
+_READY_SECONDS = 120.0
+_SLICE_SECONDS = 0.25
+_FILE_BYTES = 1 << 28
+_OPEN_FILES = 1024
+_KILLED = -9
+
+Text = Annotated[str, Field(max_length=8000)]
+Count = Annotated[int, Field(ge=0, le=10**9)]
+
+
+class _Reply(Record):
+    """What a runner may say; anything else is a protocol error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class ErrorReply(_Reply):
+    """An exception of the candidate."""
+
+    phase: FailedPhase
+    type: Text
+    message: Text
+    line: int | None
+
+
+class CallReply(_Reply):
+    """What came out of one call of `forward`."""
+
+    structure: Text
+    types: list[Text] = Field(max_length=64)
+    outputs: list[dict[str, Any]] = Field(max_length=64)
+    too_large: bool = False
+    aliases_input: bool
+    aliases_earlier: bool
+    launched: dict[Text, Count]
+    configs: dict[Text, Count]
+    operators: dict[Text, Count] | None
+    ms: float | None
+    live: list[list[int]] = Field(max_length=400)
+
+
+class Runner:
+    """A process that has loaded one piece of code."""
+
+    def __init__(self, zygote: Zygote, region: Region, limits: Limits, *, hidden: tuple[str, ...], cuda: bool) -> None:
+        self._zygote, self._region, self._limits, self._cuda = zygote, region, limits, cuda
+        self._folder = zygote.new_folder()
+        self.live: list[tuple[int, int]] = []
+        self._deadline = time.monotonic() + limits.seconds
+        policy = SandboxPolicy(
+            scratch=str(self._folder), hidden=hidden, cuda=cuda,
+            host_memory_bytes=int(limits.host_memory_gb * 1e9), cpu_seconds=int(limits.seconds) * 4,
+            max_file_bytes=_FILE_BYTES, max_open_files=_OPEN_FILES,
+        )  # fmt: skip
+        self._channel, theirs = protocol.pair()
+        message = {
+            "policy": policy.model_dump(mode="json"),
+            "env": self._environment(),
+            "memory": {"size_bytes": region.size_bytes, "split": region.split},
+        }
+        memory_fd = region.export_fd()
+        with (self._folder / "output").open("wb") as output:
+            self.pid = zygote.fork(message, [theirs.fileno(), memory_fd, output.fileno()])
+        os.close(memory_fd)
+        theirs.close()
+        self._await_ready()
+
+    def _environment(self) -> dict[str, str]:
+        env = clean_environment(self._folder, cuda=self._cuda)
+        folder = str(self._folder)
+        env |= {
+            "TRITON_CACHE_DIR": folder + "/triton", "TORCHINDUCTOR_CACHE_DIR": folder + "/inductor",
+            "CUDA_CACHE_PATH": folder + "/cuda", "XDG_CACHE_HOME": folder + "/cache",
+        }  # fmt: skip
+        return env
+
+    def _await_ready(self) -> None:
+        try:
+            reply = self._channel.receive(_READY_SECONDS)
+        except (protocol.ChannelClosedError, protocol.ChannelTimeoutError) as error:
+            text = self.output()
+            self.kill()
+            raise JudgeError(f"a runner did not start: {text or error}") from error
+        self.sandbox: tuple[str, ...] = tuple(reply["active"])
+        self.sandbox_missing: tuple[str, ...] = tuple(reply["missing"])
+
+    def load(self, code: str, class_name: str, *, compiled: bool = False) -> None:
+        """Execute `code` in the runner; `compiled` wraps its instances in `torch.compile`."""
+        self._ask({"op": "load", "class": class_name, "compile": compiled, **self._hand_over(code)})
+
+    def _hand_over(self, code: str) -> dict[str, Any]:
+        path = self._folder / "source.py"
+        path.write_text(code, encoding="utf-8")
+        return {"path": str(path)}
+
+    def instance(self, key: str, init: list[Any], *, seed: int | None = None, dtype: str | None = None) -> None:
+        """Construct the class with `init`; later calls name it by `key`."""
+        self._ask({"op": "instance", "key": key, "init": encode(init), "seed": seed, "dtype": dtype})
+
+    def call(
+        self, key: str, inputs: list[dict[str, Any]], *, forced: int | None = None, hold: bool = False,
+        suppress: bool = False, guard: bool = False, lead_cycles: int = 0, spin: bool = False,
+    ) -> CallReply:  # fmt: skip
+        """Call an instance once.
+
+        Raises:
+            FaultRaised: it raised, died, took too long, or answered with something else.
+        """
+        raw = self._ask(
+            {
+                "op": "call", "key": key, "inputs": inputs, "forced": forced, "hold": hold,
+                "suppress": suppress, "guard": guard, "lead_cycles": lead_cycles,
+            },
+            spin=spin,
+        )  # fmt: skip
+        reply = self._parse(CallReply, raw)
+        self._keep_live(reply.live)
+        return reply
+
+    def null_call(self, lead_cycles: int) -> float:
+        """Do everything that a timed call does but the call; return the event time in ms."""
+        raw = self._ask({"op": "null", "lead_cycles": lead_cycles}, spin=True)
+        self._keep_live(raw["live"])
+        return float(raw["ms"])
+
+    def ask_plain(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Send a request whose answer is only shown, never believed."""
+        return self._ask(message)
+
+    def tensors(self, reply: CallReply) -> list[torch.Tensor]:
+        """Return the outputs where they lie, once their descriptions are known to be in range.
+
+        Raises:
+            FaultRaised: an output lies outside of what the judge can read.
+        """
+        return [self._region.tensor(desc) for desc in self.descriptions(reply)]
+
+    def descriptions(self, reply: CallReply) -> list[TensorDesc]:
+        """Check where the outputs are said to lie."""
+        try:
+            return [parse_desc(raw, self._region.size_bytes) for raw in reply.outputs]
+        except ValueError as error:
+            raise rejected("tampering", f"an output is not where it must be: {error}", "protocol") from None
+
+    @property
+    def arrived_ns(self) -> int:
+        """When the last answer came, by the judge's monotonic clock."""
+        return self._channel.arrived_ns
+
+    def _keep_live(self, blocks: list[list[int]]) -> None:
+        self.live = [(block[0], block[1]) for block in blocks if len(block) == 2]  # noqa: PLR2004
+
+    def _parse(self, model: type[CallReply], raw: dict[str, Any]) -> CallReply:
+        try:
+            return model.model_validate(raw)
+        except ValidationError as error:
+            raise rejected("tampering", f"a malformed answer: {error.errors()[0]['loc']}", "protocol") from None
+
+    def _ask(self, message: dict[str, Any], *, spin: bool = False) -> dict[str, Any]:
+        nonce = protocol.new_nonce()
+        try:
+            self._channel.send({**message, "nonce": nonce})
+            raw = self._wait(spin=spin)
+        except protocol.ChannelClosedError:
+            raise self._died() from None
+        except protocol.ProtocolError as error:
+            self.kill()
+            raise rejected("tampering", f"a malformed answer: {error}", "protocol") from None
+        if raw.pop("nonce", None) != nonce:
+            self.kill()
+            raise rejected("tampering", "an answer that was not asked for", "nonce")
+        if "error" in raw:
+            self._raise(raw["error"])
+        return raw
+
+    def _wait(self, *, spin: bool) -> dict[str, Any]:
+        start = time.monotonic()
+        deadline = min(self._deadline, start + self._limits.call_seconds)
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                self.kill()
+                raise failed("timeout", f"no answer within {time.monotonic() - start:.0f} s")
+            try:
+                return self._channel.receive(min(left, _SLICE_SECONDS), spin=spin)
+            except protocol.ChannelTimeoutError:
+                self._check_memory()
+
+    def _check_memory(self) -> None:
+        used = resident_bytes(self.pid)
+        if used > self._limits.host_memory_gb * 1e9:
+            self.kill()
+            raise failed("memory", f"{used / 1e9:.1f} GB of host memory, {self._limits.host_memory_gb:g} allowed")
+
+    def _raise(self, raw: Any) -> None:
+        try:
+            error = ErrorReply.model_validate(raw)
+        except ValidationError:
+            raise rejected("tampering", "a malformed error", "protocol") from None
+        where = f" (line {error.line})" if error.line else ""
+        raise failed(error.phase, f"{error.type}: {error.message}{where}"[:4000])
+
+    def _died(self) -> Exception:
+        status = self._zygote.exit_status(self.pid, 5.0)
+        self.kill()
+        if status == _KILLED:
+            return failed("memory", "the process was killed, most likely for the memory it took")
+        how = f"by signal {-status}" if status is not None and status < 0 else f"with exit code {status}"
+        return failed("crash", f"the process ended {how} in the middle of a request")
+
+    def output(self) -> str:
+        """What it printed, cut to the limit."""
+        with contextlib.suppress(OSError), (self._folder / "output").open("rb") as file:
+            return file.read(self._limits.output_bytes).decode("utf-8", "replace")
+        return ""
+
+    def alive(self) -> bool:
+        """True while the process runs."""
+        return self._zygote.exit_status(self.pid, 0.0) is None
+
+    def kill(self) -> None:
+        """End the process and everything it started."""
+        kill_tree(self.pid)
+        self._channel.close()

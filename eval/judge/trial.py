@@ -1,0 +1,144 @@
+"""The order of one candidate's trial, from its text to its verdict."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from eval import rules
+from eval.judge.calls import Caller
+from eval.judge.correctness import Correctness
+from eval.judge.faults import Fault, FaultRaised, JudgeError
+from eval.judge.reference import CaseReference
+from eval.judge.regions import HostRegion, Region, bytes_needed
+from eval.judge.runner import Runner
+from eval.records import (
+    Case, Environment, Failed, Guarantees, Incorrect, Job, Passed, Rejected, Tracks, Verdict,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from eval.judge.processes import Zygote
+
+_OUTPUT_FACTOR = 3
+_LAYOUT_FACTOR = 2
+
+
+class Trial:
+    """Judges one job on the CPU; `eval.judge.device_trial` adds what a GPU allows."""
+
+    device = "cpu"
+
+    def __init__(self, job: Job, zygote: Zygote, environment: Environment) -> None:
+        self._job, self._zygote, self._environment = job, zygote, environment
+        self._common: dict[str, Any] = {
+            "device": self.device,
+            "environment": environment,
+            "problem_hash": job.problem.hash,
+            "candidate_hash": hashlib.sha256(job.code.encode()).hexdigest(),
+            "size": self._size_name(),
+        }
+        self._start = time.monotonic()
+
+    def _size_name(self) -> str | None:
+        return None
+
+    def judge(self) -> Verdict:
+        """Return the verdict; only our own failures raise.
+
+        Raises:
+            JudgeError: the problem or the machine does not allow a verdict.
+        """
+        fault = self._check_text()
+        if fault is None:
+            try:
+                self._run()
+            except FaultRaised as raised:
+                fault = raised.fault
+        return self._verdict(fault)
+
+    def _check_text(self) -> Fault | None:
+        report = rules.check_code(self._job.code, mode=self._job.rules)
+        self._common["violations"] = report.violations
+        if report.parse_error is not None:
+            error = report.parse_error
+            where = f" (line {error.line})" if error.line else ""
+            return Fault(status="failed", phase="parse", detail=error.message + where, defence="parse")
+        errors = [v for v in report.violations if v.track == "open" and v.severity == "error"]
+        if not errors:
+            return None
+        reason = rules.reason_for(errors)
+        first = errors[0]
+        return Fault(
+            status="rejected", reason=reason, detail=f"line {first.line}: {first.message}", defence=f"rule:{first.rule}"
+        )
+
+    def _references(self, cases: tuple[Case, ...]) -> list[CaseReference]:
+        return [CaseReference(self._job.problem, case) for case in cases]
+
+    def _run(self) -> None:
+        cases = self._references(self._job.problem.cases)
+        variants = self._references(self._job.problem.variants)
+        region = self._host_region([*cases, *variants])
+        runner = self._start_runner(region)
+        try:
+            self._correctness(runner, region, cases, variants)
+        finally:
+            self._common["output"] = runner.output() or None
+            runner.kill()
+            region.close()
+
+    def _host_region(self, cases: list[CaseReference]) -> Region:
+        inputs = max(bytes_needed(case.inputs, HostRegion.align, _LAYOUT_FACTOR) for case in cases)
+        outputs = 0
+        for case in cases:
+            signature = case.signature()
+            parts = zip(signature.shapes, signature.dtypes, strict=True)
+            outputs = max(outputs, sum(_product(shape) * dtype.itemsize + 64 for shape, dtype in parts))
+        return HostRegion(inputs, outputs * _OUTPUT_FACTOR)
+
+    def _start_runner(self, region: Region) -> Runner:
+        runner = Runner(self._zygote, region, self._job.limits, hidden=hidden_paths(), cuda=self.device == "cuda")
+        self._common["guarantees"] = Guarantees(sandbox=runner.sandbox, missing=runner.sandbox_missing)
+        if self._job.require_sandbox and runner.sandbox_missing:
+            runner.kill()
+            raise JudgeError(f"the sandbox is not complete here: no {', '.join(runner.sandbox_missing)}")
+        return runner
+
+    def _correctness(
+        self, runner: Runner, region: Region, cases: list[CaseReference], variants: list[CaseReference]
+    ) -> Correctness:
+        runner.load(self._job.code, "ModelNew")
+        correctness = Correctness(Caller(self._job.problem, region), runner, guard=self._job.rules != "off")
+        correctness.decide(cases)
+        results = correctness.variants(variants)
+        self._common["variants"] = results
+        self._common["robust"] = all(result.status == "passed" for result in results) if results else None
+        return correctness
+
+    def _verdict(self, fault: Fault | None) -> Verdict:
+        common = {**self._common, "seconds": round(time.monotonic() - self._start, 3)}
+        stage_errors = any(v.track == "stage" and v.severity == "error" for v in common["violations"])
+        if fault is None:
+            stage = False if stage_errors else None
+            return Passed(**common, tracks=Tracks(open=True, stage=stage))
+        common |= {"tracks": Tracks(open=False, stage=False), "detail": fault.detail, "defence": fault.defence}
+        if fault.status == "failed":
+            return Failed(**common, phase=fault.phase)
+        kind = Incorrect if fault.status == "incorrect" else Rejected
+        return kind(**common, reason=fault.reason)
+
+
+def hidden_paths() -> tuple[str, ...]:
+    """Everything of ours that a runner may not read: it was loaded before, or is none of its business."""
+    root = Path(__file__).resolve().parent.parent.parent
+    names = ("eval", "harness", "prompts", "reference_solutions", "tests", "docs", "examples", "bench", ".git")
+    return tuple(str(root / name) for name in names if (root / name).exists())
+
+
+def _product(shape: tuple[int, ...]) -> int:
+    total = 1
+    for size in shape:
+        total *= size
+    return total

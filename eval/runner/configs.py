@@ -1,0 +1,88 @@
+"""Force one autotune configuration after another, where the tuner's own choice is not what is asked.
+
+The judge tries every configuration for correctness; the tuner itself runs on the official case.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class ConfigPlan:
+    """Which configuration the autotuned kernels use: `forced` by index, or the tuner's choice (None)."""
+
+    def __init__(self) -> None:
+        self.forced: int | None = None
+        self.suppress = False
+        """Launch nothing at all: what is then right in the output was not written by a kernel."""
+        self.launched: dict[str, int] = {}
+        """Launches by kernel since the last call began."""
+        self.launching = 0
+        """Depth of launches under way; above 0 the code that runs is Triton's."""
+        self.counts: dict[str, int] = {}
+        """Number of configurations by autotuned kernel, as met so far."""
+        self.tuners: dict[str, Any] = {}
+
+    def install(self) -> None:
+        """Put the plan in front of Triton's autotuner and launcher."""
+        from triton.runtime import autotuner, interpreter, jit
+
+        self._install_autotuner(autotuner.Autotuner)
+        self._install_launch(jit.JITFunction, "run")
+        self._install_launch(interpreter.InterpretedFunction, "run")
+
+    def _install_autotuner(self, cls: Any) -> None:
+        plan, tune = self, cls.run
+
+        def run(tuner: Any, *args: Any, **kwargs: Any) -> Any:
+            name = getattr(tuner.base_fn, "__name__", "kernel")
+            plan.counts[name] = len(tuner.configs)
+            plan.tuners[name] = tuner
+            if plan.forced is None:
+                return tune(tuner, *args, **kwargs)
+            config = tuner.configs[plan.forced % len(tuner.configs)]
+            tuner.nargs = dict(zip(tuner.arg_names, args, strict=False))
+            if config.pre_hook is not None:
+                config.pre_hook({**tuner.nargs, **kwargs, **config.all_kwargs()})
+            return tuner.fn.run(*args, **{**kwargs, **config.all_kwargs()})
+
+        cls.run = run
+
+    def _install_launch(self, cls: Any, method: str) -> None:
+        plan, launch = self, getattr(cls, method)
+
+        def run(kernel: Any, *args: Any, **kwargs: Any) -> Any:
+            name = getattr(kernel, "__name__", None) or getattr(kernel.fn, "__name__", "kernel")
+            plan.launched[name] = plan.launched.get(name, 0) + 1
+            if plan.suppress:
+                return None
+            plan.launching += 1
+            try:
+                return launch(kernel, *args, **kwargs)
+            finally:
+                plan.launching -= 1
+
+        setattr(cls, method, run)
+
+    def times(self) -> list[dict[str, Any]]:
+        """Median time of each configuration that the tuner measured, in ms, and the one it chose."""
+        rows = []
+        for name, tuner in self.tuners.items():
+            measured = getattr(tuner, "configs_timings", None) or {}
+            best = getattr(tuner, "best_config", None)
+            for config in tuner.configs:
+                timing = measured.get(config)
+                ms = timing[0] if isinstance(timing, (list, tuple)) else timing
+                rows.append(
+                    {
+                        "kernel": name,
+                        "config": _plain(config),
+                        "ms": float(ms) if ms is not None and ms != float("inf") else None,
+                        "chosen": config is best,
+                    }
+                )
+        return rows
+
+
+def _plain(config: Any) -> dict[str, Any]:
+    return {str(k): v for k, v in config.all_kwargs().items() if isinstance(v, (int, float, str, bool))}

@@ -1,0 +1,72 @@
+"""Turn source text into a module inside the runner, and its failures into plain values."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+import types
+from pathlib import Path
+from typing import Any
+
+_MESSAGE_CHARS = 3000
+_CUDA_ONLY = (
+    "is_cuda", "Torch not compiled with CUDA", "No CUDA GPUs", "Found no NVIDIA driver", "active drivers",
+    "device='cuda'", 'device="cuda"', "torch.cuda", "mask has unsupported dtype", "CUDA driver",
+)  # fmt: skip
+
+
+def load_module(source: str, path: Path, name: str) -> types.ModuleType:
+    """Write `source` to `path`, where Triton looks for the text of kernels, and execute it as `name`."""
+    path.write_text(source, encoding="utf-8")
+    module = types.ModuleType(name)
+    module.__file__ = str(path)
+    sys.modules[name] = module
+    exec(compile(source, str(path), "exec"), module.__dict__)  # noqa: S102 - running it is the point
+    return module
+
+
+def describe(error: BaseException, phase: str, path: Path, *, interpreted: bool) -> dict[str, Any]:
+    """Put an exception of the candidate into words: phase, type, message, line of its code."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if frame.filename == str(path)]
+    message = _text(error)
+    phase = _phase(error, message, phase)
+    source_line = (own[-1].line or "") if own else ""
+    if interpreted and phase in {"run", "launch", "init", "import"} and _cuda_only(message, source_line):
+        phase = "unsupported"
+    return {
+        "phase": phase,
+        "type": type(error).__name__[:100],
+        "message": message,
+        "line": own[-1].lineno if own else None,
+    }
+
+
+def _text(error: BaseException) -> str:
+    cause: BaseException | None = error
+    parts = []
+    while cause is not None and len(parts) < 3:  # noqa: PLR2004 - the rest repeats itself
+        parts.append(str(cause).strip())
+        cause = cause.__cause__
+    return "\n".join(part for part in parts if part)[:_MESSAGE_CHARS]
+
+
+def _cuda_only(message: str, source_line: str) -> bool:
+    return any(mark in message or mark in source_line for mark in _CUDA_ONLY)
+
+
+def _phase(error: BaseException, message: str, phase: str) -> str:
+    names = {cls.__name__ for cls in type(error).__mro__}
+    if isinstance(error, MemoryError) or "OutOfMemoryError" in names or "ArenaExhausted" in message:
+        return "memory"
+    if phase != "run":
+        return phase
+    if names & {"CompilationError", "CompileTimeAssertionFailure", "UnsupportedLanguageConstruct"}:
+        return "compile"
+    if "PassManager::run failed" in message or "ptxas" in message:
+        return "compile"
+    if "OutOfResources" in names:
+        return "launch"
+    if "illegal memory access" in message or "misaligned address" in message:
+        return "crash"
+    return "run"

@@ -1,0 +1,161 @@
+"""What a runner does with each request: load code, make an instance, call it, report.
+
+Everything here runs in the candidate's address space, so the judge believes none of it: outputs are
+checked where they lie, and times against the judge's own clock.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from eval.plain import decode
+from eval.runner import outputs
+from eval.runner.arena import ArenaMemory
+from eval.runner.configs import ConfigPlan
+from eval.runner.guard import OperatorLog
+from eval.runner.load import describe, load_module
+from eval.runner.memory import HostMemory, OutputTooLargeError
+from eval.runner.stopwatch import Stopwatch
+from eval.tensors import parse_desc
+
+
+class Session:
+    """One loaded module, its instances by key, and the memory shared with the judge."""
+
+    def __init__(self, memory: HostMemory | ArenaMemory, scratch: Path, *, cuda: bool) -> None:
+        self._memory = memory
+        self._path = scratch / "candidate.py"
+        self._cuda = cuda
+        self._plan = ConfigPlan()
+        self._plan.install()
+        self._stopwatch = Stopwatch() if cuda else None
+        self._module: Any = None
+        self._class = ""
+        self._compiled = False
+        self._instances: dict[str, Any] = {}
+        self._held: list[torch.Tensor] = []
+
+    def answer(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Answer one request; what the candidate raises becomes an ``error``."""
+        operations = {
+            "load": self._load, "instance": self._instance, "call": self._call,
+            "null": self._null, "timings": self._timings, "profile": self._profile,
+        }  # fmt: skip
+        phase = {"load": "import", "instance": "init"}.get(message["op"], "run")
+        try:
+            return operations[message["op"]](message)
+        except BaseException as error:  # noqa: BLE001 - a candidate may raise anything, and it is a value
+            return {"error": self._describe(error, phase)}
+
+    def _describe(self, error: BaseException, phase: str) -> dict[str, Any]:
+        described = describe(error, phase, self._path, interpreted=not self._cuda)
+        if self._memory.refused_bytes:
+            described["phase"] = "memory"
+            described["message"] = f"{self._memory.refused_bytes} bytes of device memory more than there are"
+        return described
+
+    def _load(self, message: dict[str, Any]) -> dict[str, Any]:
+        code = Path(message["path"]).read_text(encoding="utf-8")
+        self._module = load_module(code, self._path, "candidate")
+        self._class = message["class"]
+        self._compiled = message["compile"]
+        getattr(self._module, self._class)
+        return {}
+
+    def _instance(self, message: dict[str, Any]) -> dict[str, Any]:
+        if message["seed"] is not None:
+            torch.manual_seed(message["seed"])
+        model = getattr(self._module, self._class)(*decode(message["init"]))
+        if self._cuda:
+            model = model.cuda()
+        if message["dtype"] is not None:
+            model = model.to(getattr(torch, message["dtype"]))
+        if self._compiled:
+            model = torch.compile(model)
+        self._instances[message["key"]] = model
+        return {}
+
+    def _inputs(self, message: dict[str, Any]) -> list[Any]:
+        return [
+            decode(item["value"])
+            if "value" in item
+            else self._memory.input(parse_desc(item["tensor"], self._memory.base.numel()))
+            for item in message["inputs"]
+        ]
+
+    def _call(self, message: dict[str, Any]) -> dict[str, Any]:
+        model, inputs = self._instances[message["key"]], self._inputs(message)
+        earlier = outputs.storage_ranges(self._held)
+        if not message["hold"]:
+            self._held, earlier = [], []
+        self._plan.forced, self._plan.suppress = message["forced"], message["suppress"]
+        self._plan.launched = {}
+        log = OperatorLog(self._plan) if message["guard"] else None
+        ms = None
+        with torch.no_grad():
+            if log is not None:
+                with log:
+                    result = model(*inputs)
+            elif self._stopwatch is not None:
+                result, ms = self._stopwatch.time(lambda: model(*inputs), message["lead_cycles"])
+            else:
+                result = model(*inputs)
+        if self._cuda:
+            torch.cuda.synchronize()
+        return {**self._report(result, inputs, earlier), "ms": ms, "operators": log.operators if log else None}
+
+    def _report(self, result: Any, inputs: list[Any], earlier: list[tuple[int, int]]) -> dict[str, Any]:
+        if self._memory.refused_bytes:
+            raise MemoryError
+        structure, parts = outputs.flatten(result)
+        kinds = outputs.type_names(parts)
+        tensors = [part for part, kind in zip(parts, kinds, strict=True) if kind == "tensor"]
+        ranges = outputs.storage_ranges(tensors)
+        given = [item for item in inputs if isinstance(item, torch.Tensor)]
+        report = {
+            "structure": structure,
+            "types": kinds,
+            "aliases_input": outputs.overlap(ranges, _spans(given)),
+            "aliases_earlier": outputs.overlap(ranges, earlier),
+            "launched": dict(list(self._plan.launched.items())[:50]),
+            "configs": dict(list(self._plan.counts.items())[:50]),
+        }
+        try:
+            report["outputs"] = self._memory.publish(tensors)
+        except OutputTooLargeError:
+            report["outputs"] = [{"shape": list(t.shape), "dtype": str(t.dtype)[6:]} for t in tensors]
+            report["too_large"] = True
+        self._held = tensors
+        report["live"] = self._memory.live()[:400]
+        return report
+
+    def _null(self, message: dict[str, Any]) -> dict[str, Any]:
+        assert self._stopwatch is not None
+        _, ms = self._stopwatch.time(lambda: None, message["lead_cycles"])
+        torch.cuda.synchronize()
+        return {"ms": ms, "live": self._memory.live()[:400]}
+
+    def _timings(self, _message: dict[str, Any]) -> dict[str, Any]:
+        return {"timings": self._plan.times()[:64]}
+
+    def _profile(self, message: dict[str, Any]) -> dict[str, Any]:
+        from eval.runner.stopwatch import kernel_times
+
+        model, inputs = self._instances[message["key"]], self._inputs(message)
+        self._held = []
+        self._plan.forced, self._plan.suppress = None, False
+        with torch.no_grad():
+            return {"kernels": kernel_times(lambda: model(*inputs), message["repeat"])}
+
+
+def _spans(tensors: list[torch.Tensor]) -> list[tuple[int, int]]:
+    """Address ranges that the inputs themselves cover: all inputs share one storage."""
+    spans = []
+    for tensor in tensors:
+        if tensor.numel():
+            last = sum((n - 1) * s for n, s in zip(tensor.shape, tensor.stride(), strict=True))
+            spans.append((tensor.data_ptr(), tensor.data_ptr() + (last + 1) * tensor.dtype.itemsize))
+    return spans
