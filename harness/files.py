@@ -15,6 +15,7 @@ from eval.records import Record
 from harness.errors import EnvironmentFailure, UsageError
 
 T = TypeVar("T")
+A_SCREENFUL = 30
 
 
 class DataRecord(Record):
@@ -36,11 +37,14 @@ def read_text(path: Path) -> str:
     Raises `UsageError`: there is no such file, it cannot be read, or it is not UTF-8.
     """
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from error
     except OSError as error:
         raise UsageError(f"{path}: cannot read it: {error.strerror}") from error
+    if "\0" in text:
+        raise UsageError(f"{path}: holds a NUL character: not text")
+    return text
 
 
 def write_text(path: Path, text: str) -> None:
@@ -76,24 +80,32 @@ def parse_toml(text: str, path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: not valid TOML: {error}") from error
 
 
-def validated(schema: type[T], data: Any, path: Path) -> T:
-    """Return `data` as a record.
+def validated(schema: type[T], data: Any, path: Path, /, **derived: Any) -> T:
+    """Return `data` as a record; `derived` are fields that the harness works out itself.
 
     Raises `UsageError`: every key that is wrong, each with what is allowed there.
     """
+    for key in derived:
+        if key in data:
+            raise UsageError(f"{path}: {key}: the harness works it out; leave it away")
     try:
-        return TypeAdapter(schema).validate_python(data)
+        return TypeAdapter(schema).validate_python({**data, **derived})
     except ValidationError as error:
         faults = [f"{_place(fault['loc'], data)}{_reason(fault['msg'])}" for fault in error.errors()]
         raise UsageError("\n  ".join([f"{path}: {faults[0]}", *faults[1:]])) from error
 
 
+def close_words(word: str, known: Iterable[str]) -> list[str]:
+    """Return up to three known words that look most like `word`, best first."""
+    return get_close_matches(word, list(known), n=3, cutoff=0.5)
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return what an error says after an unknown word: the nearest known ones, or all where few are."""
     names = list(dict.fromkeys(known))
-    close = get_close_matches(word, names, n=3, cutoff=0.5)
+    close = close_words(word, names)
     guess = f"; the nearest: {', '.join(close)}" if close else ""
-    return guess + (f"; there are: {', '.join(names)}" if len(names) <= 30 else "")  # noqa: PLR2004 - a screenful
+    return guess + (f"; there are: {', '.join(names)}" if 0 < len(names) <= A_SCREENFUL else "")
 
 
 def _place(steps: tuple[int | str, ...], data: Any) -> str:
