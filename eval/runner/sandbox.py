@@ -10,9 +10,24 @@ from pathlib import Path
 
 from eval.records import Record
 from eval.runner import allowed, capabilities, landlock, linux, namespaces, rlimits, seccomp
+from eval.runner.cgroup import Cgroup
 from eval.runner.namespaces import Fork, fork_contained
+from eval.runner.processes import Usage, folder_bytes, hide_from_same_user, kill_tree, resident_bytes, usage
 
-__all__ = ["Fork", "SandboxPolicy", "SandboxReport", "enter", "fork_contained"]
+__all__ = [
+    "Cgroup",
+    "Fork",
+    "SandboxPolicy",
+    "SandboxReport",
+    "Usage",
+    "enter",
+    "folder_bytes",
+    "fork_contained",
+    "hide_from_same_user",
+    "kill_tree",
+    "resident_bytes",
+    "usage",
+]
 
 SHARED_MEMORY, SHARED_MEMORY_BYTES = Path("/dev", "shm"), 64 << 20
 _SIGKILL = 9
@@ -94,7 +109,7 @@ def enter(policy: SandboxPolicy) -> SandboxReport:
     levels = _Levels()
     _own_session()
     _enter_namespaces(policy, levels)
-    levels.attempt("rlimits", lambda: _limit(policy))
+    os.chdir(policy.scratch)
     _limit_processes(policy, levels)
     levels.attempt("no_new_privs", lambda: _ignore(linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)))
     levels.attempt("capabilities", capabilities.drop_all)
@@ -102,7 +117,9 @@ def enter(policy: SandboxPolicy) -> SandboxReport:
     private_shm = levels.holds("private_shm")
     if levels.attempt("landlock", lambda: _restrict_paths(policy, shared_memory=private_shm)):
         levels.note("signal_scope", held=landlock.scopes_signals(landlock.abi()))
-    levels.attempt("seccomp", lambda: seccomp.install(_settings(policy)))
+    levels.attempt("rlimits", lambda: _limit(policy))
+    settings = _settings(policy, signals_scoped=levels.holds("signal_scope"))
+    levels.attempt("seccomp", lambda: seccomp.install(settings))
     return levels.report
 
 
@@ -114,6 +131,7 @@ def _own_session() -> None:
     if os.getsid(0) != os.getpid():
         os.setsid()
     os.umask(0o077)
+    linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
     Path("/proc/self/oom_score_adj").write_text("1000")
 
 
@@ -176,7 +194,8 @@ def _restrict_paths(policy: SandboxPolicy, *, shared_memory: bool) -> None:
     rules.allow(allowed.expand(_read_roots(policy), hidden), landlock.READ_EXECUTE)
     quiet = (*allowed.SYS, *(f"/proc/{name}" for name in allowed.PROC))
     rules.allow(map(Path, quiet), landlock.READ)
-    rules.allow_pinned(Path("/proc/self"), landlock.READ)
+    # CUDA does not start unless it may name its threads, by opening their comm files with O_TRUNC
+    rules.allow_pinned(Path("/proc/self"), landlock.OWN_PROCESS if policy.cuda else landlock.READ)
     rules.allow(allowed.resolved([policy.scratch]), landlock.SCRATCH)
     rules.allow(map(Path, _device_nodes(policy)), landlock.DEVICE)
     if shared_memory:
@@ -191,7 +210,10 @@ def _device_nodes(policy: SandboxPolicy) -> tuple[str, ...]:
     return (*allowed.DEVICES, *nodes)
 
 
-def _settings(policy: SandboxPolicy) -> seccomp.Settings:
+def _settings(policy: SandboxPolicy, *, signals_scoped: bool) -> seccomp.Settings:
     return seccomp.Settings(
-        unix_sockets=policy.cuda, memory_files=policy.cuda, new_sessions=in_pid_namespace()
+        unix_sockets=policy.cuda,
+        memory_files=policy.cuda,
+        alone=in_pid_namespace(),
+        signals_scoped=signals_scoped,
     )
