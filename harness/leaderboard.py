@@ -32,6 +32,11 @@ def _best(baseline: Baseline, width: int = 0) -> _Column:
     return _Column(f"best vs {baseline}", cell, width=width)
 
 
+def _model(score: Score) -> str:
+    """Return the name without what a terminal would obey."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in score.model)
+
+
 def _median(score: Score) -> str:
     spread = score.speedup["eager"]
     return measured_text(spread, score.correct.count, times(spread.median))
@@ -45,7 +50,7 @@ _MEDIUM, _WIDE = 100, 140
 
 _FIRST = (
     _Column("#", lambda score: str(score.rank)),
-    _Column("model", lambda score: score.model, left=True),
+    _Column("model", _model, left=True),
     _Column("track", lambda score: score.track, left=True),
     _Column("attempts", lambda score: str(score.attempts)),
     _Column("correct (95\u00a0%)", lambda score: rate_text(score.correct)),

@@ -1,12 +1,13 @@
 """Scores: pure functions from attempts to the numbers of the leaderboard. No storage, no output.
 
-`formulas` holds the mathematics, `placing` says which attempts may share a row, `table` makes the
-rows and ranks them, `words` puts numbers into text. Every row
-carries `SCORE_VERSION`: change a formula, change the version.
+`selection` says which attempts count, `placing` which of them may share a row; `formulas` holds the
+mathematics, `table` makes the rows and ranks them, `words` puts numbers into text. Every row carries
+`SCORE_VERSION`: change a formula, change the version.
 """
 
 from harness.scores.formulas import BASELINES, THRESHOLDS, Baseline, Rate, Spread, fast_p, wilson
 from harness.scores.placing import Place, legality, place_all
+from harness.scores.selection import LeftOut, is_counted, left_out, left_out_text
 from harness.scores.table import SCORE_VERSION, Score, board_of, score_table
 from harness.scores.words import percent, place_name, times
 
@@ -15,12 +16,16 @@ __all__ = [
     "SCORE_VERSION",
     "THRESHOLDS",
     "Baseline",
+    "LeftOut",
     "Place",
     "Rate",
     "Score",
     "Spread",
     "board_of",
     "fast_p",
+    "is_counted",
+    "left_out",
+    "left_out_text",
     "legality",
     "percent",
     "place_all",

@@ -44,7 +44,7 @@ def legality(attempt: Attempt, track: Track) -> bool | None:
     return verdict.tracks.open if track == "open" else verdict.tracks.stage
 
 
-def _own_place(attempt: Attempt) -> Place:
+def own_place(attempt: Attempt) -> Place:
     """Return what the verdict itself says, complete or not."""
     verdict = attempt.verdict
     if verdict is None or verdict.device is None:
@@ -70,7 +70,7 @@ def _fits(partial: Place, place: Place) -> bool:
 def place_all(attempts: Sequence[Attempt]) -> list[tuple[Attempt, Place]]:
     """Pair each attempt with every place it counts in."""
     known: dict[tuple[str, ...], dict[Place, None]] = defaultdict(dict)
-    own = [(attempt, _own_place(attempt)) for attempt in attempts]
+    own = [(attempt, own_place(attempt)) for attempt in attempts]
     for attempt, place in own:
         if _is_complete(attempt, place):
             known["run", attempt.run, attempt.problem][place] = None

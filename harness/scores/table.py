@@ -10,6 +10,7 @@ from eval.records import Record, Track, Verdict
 from harness.records import Attempt
 from harness.scores.formulas import BASELINES, THRESHOLDS, Baseline, Rate, Spread, fast_p, rate, spread
 from harness.scores.placing import Place, legality, place_all
+from harness.scores.selection import is_counted
 
 SCORE_VERSION = "1"
 """Goes up whenever a formula or a denominator changes; rows of different versions never mix."""
@@ -130,10 +131,10 @@ def _board_key(score: Score) -> tuple[str, ...]:
 def score_table(attempts: Iterable[Attempt]) -> tuple[Score, ...]:
     """Score every model on every problem, place and track; boards in order, ranked within each.
 
-    An attempt that occurs twice (same id) counts once. The stage track holds only attempts that
-    were made for a stage.
+    An attempt that occurs twice (same id) counts once; what `is_counted` leaves out is in no row. The
+    stage track holds only attempts that were made for a stage.
     """
-    unique = list({attempt.id: attempt for attempt in attempts}.values())
+    unique = list({attempt.id: attempt for attempt in attempts if is_counted(attempt)}.values())
     groups: dict[tuple[str, str, Track, Place], list[Attempt]] = defaultdict(list)
     for attempt, place in place_all(unique):
         groups[attempt.reply.model, attempt.problem, "open", place].append(attempt)

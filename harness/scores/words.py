@@ -14,11 +14,11 @@ def percent(share: float | None) -> str:
 
 
 def times(ratio: float | None) -> str:
-    """Write a speed-up as 0.85x, 2.96x, 31.4x or 310x."""
+    """Write a speed-up to three digits, with a times sign: 0.85, 2.96, 31.4, 310."""
     if ratio is None:
         return NOTHING
     digits = 2 if ratio < 10 else 1 if ratio < 100 else 0  # noqa: PLR2004 - three significant digits
-    return f"{ratio:.{digits}f}x"
+    return f"{ratio:.{digits}f}\N{MULTIPLICATION SIGN}"
 
 
 def rate_text(rate: Rate) -> str:

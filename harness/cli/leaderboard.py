@@ -1,0 +1,65 @@
+"""``kernel-harness leaderboard``: every model's scores, ranked, one table a problem and GPU."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from eval.records import Track
+from harness.cli.listing import PLAIN_WIDTH
+from harness.errors import UsageError
+from harness.files import nearest
+from harness.leaderboard import as_csv, as_json_lines, as_markdown, as_tables
+from harness.records import Attempt
+from harness.scores import Score, left_out, left_out_text, score_table
+from harness.store import Store
+
+
+def command(
+    store: Annotated[Path, typer.Option(help="The store.")] = Path("kernel-harness.db"),
+    track: Annotated[Track | None, typer.Option(help="One track alone.")] = None,
+    problem: Annotated[str | None, typer.Option(help="One problem alone.")] = None,
+    stage: Annotated[str | None, typer.Option(help="Attempts made for one stage alone.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a row.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="CSV with a header.")] = False,
+    md: Annotated[bool, typer.Option("--md", help="Markdown tables.")] = False,
+) -> None:
+    """Print the leaderboard of a store."""
+    if as_json + csv + md > 1:
+        raise UsageError("take one of --json, --csv and --md")
+    with Store(store, read_only=True) as opened:
+        everything = list(opened.attempts(include_void=True))
+    attempts = [a for a in everything if problem in {None, a.problem} and stage in {None, a.stage}]
+    if everything and not attempts:
+        raise UsageError(_nothing(everything, problem, stage))
+    if note := left_out_text(left_out(attempts)):
+        sys.stderr.write(f"{note}\n")
+    if not attempts:
+        sys.stderr.write(f"no attempts in {store} yet; judge some replies with `eval`\n")
+    scores = [score for score in score_table(attempts) if track in {None, score.track}]
+    if as_json or csv or md:
+        form = as_json_lines if as_json else as_csv if csv else as_markdown
+        sys.stdout.write(form(scores))
+    else:
+        _print_tables(scores)
+
+
+def _nothing(attempts: list[Attempt], problem: str | None, stage: str | None) -> str:
+    problems = sorted({attempt.problem for attempt in attempts})
+    if problem is not None and problem not in problems:
+        return f"no attempts on problem {problem!r}{nearest(problem, problems)}"
+    stages = sorted({attempt.stage for attempt in attempts if attempt.stage})
+    return f"no attempts for stage {stage!r} on that problem{nearest(stage or '', stages)}"
+
+
+def _print_tables(scores: list[Score]) -> None:
+    from rich.console import Console
+
+    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    for number, table in enumerate(as_tables(scores, console.width)):
+        if number:
+            console.print()
+        console.print(table)

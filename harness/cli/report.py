@@ -1,0 +1,28 @@
+"""``kernel-harness report``: the whole store as one HTML file that needs no network."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.files import write_text
+from harness.store import Store
+
+
+def command(
+    store: Annotated[Path, typer.Option(help="The store.")] = Path("kernel-harness.db"),
+    output: Annotated[Path, typer.Option(help="File to write.")] = Path("report.html"),
+) -> None:
+    """Write the report and print its path."""
+    from harness.report import render
+
+    with Store(store, read_only=True) as opened:
+        attempts = list(opened.attempts(include_void=True))
+    now = datetime.now(UTC)
+    text = render(attempts, generated=f"{now.day} {now:%B %Y, %H:%M} UTC", store=store.name)
+    write_text(output, text)
+    sys.stdout.write(f"{output}\n")
