@@ -88,16 +88,21 @@ def validated(schema: type[T], data: Any, path: Path, /, **derived: Any) -> T:
     for key in derived:
         if key in data:
             raise UsageError(f"{path}: {key}: the harness works it out; leave it away")
+    whole = {**data, **derived}
     try:
-        return TypeAdapter(schema).validate_python({**data, **derived})
+        return TypeAdapter(schema).validate_python(whole)
     except ValidationError as error:
-        faults = [f"{_place(fault['loc'], data)}{_reason(fault['msg'])}" for fault in error.errors()]
+        faults = [
+            _place(fault["loc"], whole, fault["type"]) + _reason(fault["msg"]) for fault in error.errors()
+        ]
         raise UsageError("\n  ".join([f"{path}: {faults[0]}", *faults[1:]])) from error
 
 
 def close_words(word: str, known: Iterable[str]) -> list[str]:
-    """Return up to three known words that look most like `word`, best first."""
-    return get_close_matches(word, list(known), n=3, cutoff=0.5)
+    """Return up to four known words: those that start with `word`, then those that look most like it."""
+    names = list(known)
+    starts = sorted(name for name in names if word and name.startswith(word))
+    return list(dict.fromkeys([*starts, *get_close_matches(word, names, n=4, cutoff=0.5)]))[:4]
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -108,12 +113,13 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return guess + (f"; there are: {', '.join(names)}" if 0 < len(names) <= A_SCREENFUL else "")
 
 
-def _place(steps: tuple[int | str, ...], data: Any) -> str:
+def _place(steps: tuple[int | str, ...], data: Any, kind: str) -> str:
     """Return the key's dotted path without the tags of unions, which are not in the file."""
     kept: list[str] = []
     for position, step in enumerate(steps):
         inside = isinstance(data, Mapping) and step in data
-        if isinstance(step, int) or inside or position == len(steps) - 1:
+        missing = kind == "missing" and position == len(steps) - 1
+        if isinstance(step, int) or inside or missing:
             kept.append(str(step))
         listed = isinstance(step, int) and isinstance(data, list | tuple) and step < len(data)
         if inside or listed:

@@ -20,7 +20,7 @@ from harness.metrics import Metrics, load_metrics
 
 PROBLEM_FILE = "problem.toml"
 Dtype = Literal["float16", "bfloat16", "float32", "float64"]
-Positive = Annotated[float, Field(gt=0)]
+Positive = Annotated[float, Field(gt=0, strict=True, allow_inf_nan=False)]
 
 
 class ProblemFolder(Record):

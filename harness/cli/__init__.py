@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from typing import Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -32,16 +32,19 @@ COMMANDS = {
 class _LazyGroup(TyperGroup):
     """Imports a command's module only when that command is asked for."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - typer's signature
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
         single = typer.Typer(add_completion=False, rich_markup_mode=None)
         single.command(cmd_name)(import_module(COMMANDS[cmd_name]).command)
         return typer.main.get_command(single)
 
+
+USAGE_ERROR: Any = typer.BadParameter.__base__
+"""Base of typer's usage errors; typer brings its own click since 0.29 and names it nowhere."""
 
 app = typer.Typer(cls=_LazyGroup, add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 
@@ -56,22 +59,24 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
-    _version_flag: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
+    _version_flag: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Show the version."
+    ),
 ) -> None:
     """Prompt models for Triton kernels, and judge what comes back."""
 
 
 def main() -> None:
-    """Run the command line and exit: 0 fine, 1 not passed, 2 usage, 3 our bug, 4 environment, 130 interrupted."""
+    """Run and exit: 0 fine, 1 not passed, 2 usage, 3 our bug, 4 environment, 130 interrupted."""
     try:
         code = app(standalone_mode=False)
     except HarnessError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(error.exit_code)
-    except click.ClickException as error:
+    except USAGE_ERROR as error:
         error.show()
         sys.exit(2)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("interrupted; the same command continues\n")
         sys.exit(130)
     except BrokenPipeError:

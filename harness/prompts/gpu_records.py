@@ -8,8 +8,8 @@ from pydantic import Field, model_validator
 
 from harness.files import DataRecord
 
-Count = Annotated[int, Field(gt=0)]
-Figure = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(gt=0, strict=True)]
+Figure = Annotated[float, Field(gt=0, strict=True, allow_inf_nan=False)]
 Text = Annotated[str, Field(min_length=1)]
 OptionalType = Literal["tf32", "bf16", "fp8", "fp4"]
 

@@ -6,6 +6,7 @@ import hashlib
 from types import SimpleNamespace
 
 from eval.records import Record
+from harness.data import prompts_dir
 from harness.errors import UsageError
 from harness.files import text_hash
 from harness.metrics import Metrics, check_kernels
@@ -115,6 +116,7 @@ def _prompt(problem: ProblemFolder, stage: Stage, gpu: GpuSpec, shown: _Shown) -
         scope=stage.scope,
     )
     text = render_main(
+        prompts_dir(),
         gpu=gpu,
         stage=stage,
         body=body,

@@ -25,7 +25,8 @@ ALLOWED = {
 
 Param = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")]
 Pattern = Annotated[str, Field(pattern=r"^[A-Za-z_*][\w*]*$")]
-Count = Annotated[int, Field(gt=0)]
+Whole = Annotated[int, Field(strict=True)]
+Count = Annotated[int, Field(gt=0, strict=True)]
 MetricName = Annotated[str, Field(pattern=f"^{METRIC_NAME.pattern}$")]
 
 
@@ -40,7 +41,7 @@ class ParamSet(RuleBase):
 
     check: Literal["param_set"]
     param: Param
-    values: Annotated[tuple[int, ...], Field(min_length=1)]
+    values: Annotated[tuple[Whole, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -69,7 +70,7 @@ class ChangeOnlyIf(RuleBase):
     check: Literal["change_only_if"]
     param: Param
     metric: MetricName
-    below: float
+    below: Annotated[float, Field(strict=True)]
     severity: Severity = "warning"
 
 

@@ -24,9 +24,9 @@ RuleId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 class Acceptance(DataRecord):
     """When a candidate replaces the current code; gains are fractions, 0.01 for 1 %."""
 
-    min_gain: Annotated[float, Field(ge=0, lt=1)]
+    min_gain: Annotated[float, Field(ge=0, lt=1, strict=True)]
     """The decision is `keep` from this gain on."""
-    clear_gain: Annotated[float, Field(ge=0, lt=1)]
+    clear_gain: Annotated[float, Field(ge=0, lt=1, strict=True)]
     """The gain that the prompt names as beyond doubt; nothing is decided by it."""
 
     @model_validator(mode="after")
@@ -138,7 +138,7 @@ def _split(text: str, path: Path) -> tuple[str, str, int]:
     if FENCE not in lines[1:] or lines[0] != FENCE:
         raise UsageError(f"{path}: must start with TOML front matter between two lines of {FENCE}")
     end = lines.index(FENCE, 1)
-    start = next((number for number in range(end + 1, len(lines)) if lines[number].strip()), end)
+    start = next((number for number in range(end + 1, len(lines)) if lines[number].strip()), len(lines))
     # The empty line in place of the fence keeps the line numbers of TOML errors right.
     return "\n".join(["", *lines[1:end]]), "\n".join(lines[start:]).rstrip(), start + 1
 

@@ -21,14 +21,14 @@ EXPRESSION_ERRORS = (TemplateError, TypeError, ValueError, ArithmeticError, Look
 """What an expression in a template can raise; anything else is our own bug."""
 
 
-def render_main(**values: Any) -> str:
-    """Render the whole prompt.
+def render_main(folder: Path, /, **values: Any) -> str:
+    """Render the whole prompt from the template in `folder`.
 
     Raises `UsageError`: the template or one of its partials fails, with its file and line.
     """
-    path = prompts_dir() / MAIN
+    path = folder / MAIN
     try:
-        return _environment(prompts_dir()).get_template(MAIN).render(**values)
+        return _environment(folder).get_template(MAIN).render(**values)
     except EXPRESSION_ERRORS as error:
         raise UsageError(_explain(error, path)) from error
 
