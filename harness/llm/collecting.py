@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from queue import SimpleQueue
@@ -38,7 +38,7 @@ class _Event(Record):
 
 def collect(
     prompts: Sequence[Prompt], spec: ModelSpec, samples: Iterable[int], store: Store, run: str
-) -> Iterator[Outcome]:
+) -> Generator[Outcome, None, None]:
     """Yield an outcome for each sample of each prompt, as they come; calls go on while the caller works.
 
     What the store holds is not asked for again. Close the iterator (`contextlib.closing`) to stop

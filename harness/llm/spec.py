@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
 
@@ -26,13 +27,13 @@ class ModelSpec(Record):
     """Name of the model at the endpoint, or ``replay:FOLDER`` for recorded replies."""
     base_url: str | None = None
     """None is the environment's OPENAI_BASE_URL, else OpenAI itself."""
-    key_env: str | None = None
+    key_env: str | None = Field(None, pattern=r"^[A-Z_][A-Z0-9_]*$")
     """Environment variable with the key; None is OPENAI_API_KEY, which a server of one's own may lack."""
-    temperature: float | None = Field(None, ge=0)
+    temperature: float | None = Field(None, ge=0, allow_inf_nan=False)
     top_p: float | None = Field(None, gt=0, le=1)
     max_tokens: int | None = Field(None, gt=0)
     """Longest reply in tokens, reasoning included."""
-    timeout_s: float = Field(600.0, gt=0)
+    timeout_s: float = Field(600.0, gt=0, allow_inf_nan=False)
     """Longest silence of the endpoint in seconds."""
     max_retries: int = Field(5, ge=0)
     """How often a call is sent again after 429, 5xx, a lost connection or a silence."""
@@ -67,8 +68,17 @@ class Endpoint(Record):
 
 def public_url(url: str) -> str:
     """Return an address without what may be secret in it."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    return re.sub(r"//[^?#]*@", "//", re.split(r"[?#]", url, maxsplit=1)[0])
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    named = parts.scheme in {"http", "https"} and bool(parts.hostname) and port != 0
+    return named and not parts.query and not parts.fragment
 
 
 @contextmanager
@@ -83,8 +93,10 @@ def open_endpoint(spec: ModelSpec) -> Iterator[Endpoint]:
             yield Endpoint(url=server.url, source=spec.model, key=SecretStr("none"), key_env="", replays=True)
         return
     url = spec.base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
-    if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
-        raise UsageError(f"--base-url {public_url(url)!r}: give an address such as http://localhost:8000/v1")
+    if not _is_address(url):
+        raise UsageError(
+            "the base URL is no address such as http://localhost:8000/v1; give one with --base-url"
+        )
     name = spec.key_env or DEFAULT_KEY
     key = os.environ.get(name, "").strip()
     if not key and (spec.key_env or url == OPENAI_URL):

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import Field
+
 from eval.records import Record
 from harness.records import Prompt, Reply
 from harness.store.database import Database
@@ -30,10 +32,10 @@ class Answer(Record):
 
     text: str = ""
     finish_reason: str | None = None
-    usage: dict[str, Any] = {}
+    usage: dict[str, Any] = Field(default_factory=dict)
     model_id: str | None = None
     latency_s: float | None = None
-    extra: dict[str, Any] = {}
+    extra: dict[str, Any] = Field(default_factory=dict)
     """Reasoning text, refusal, request id, number of retries: what only some endpoints give."""
 
 
@@ -44,8 +46,8 @@ class StoredReply(Record):
     run: str
     state: CallState
     reply: Reply
-    parameters: dict[str, Any] = {}
-    extra: dict[str, Any] = {}
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    extra: dict[str, Any] = Field(default_factory=dict)
     error: str | None = None
     created: str
 
