@@ -132,6 +132,8 @@ class Job(Record):
     size: str | None = None
     """Name of a size profile; None is the official one."""
     rules: RulesMode = "strict"
+    audits: bool = True
+    """Record library operators and suppress launches; False lets a library do the work, for calibration."""
     limits: Limits = Limits()
     timing: bool = True
     """False judges correctness alone."""

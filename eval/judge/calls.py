@@ -16,7 +16,7 @@ from eval.tensors import TensorDesc, dtype_name
 if TYPE_CHECKING:
     from eval.judge.reference import CaseReference, Signature
     from eval.judge.regions import Region
-    from eval.judge.runner import CallReply, Runner
+    from eval.judge.runner import CallReply, Facts, Runner
     from eval.records import Problem
 
 _BLOCK_ELEMENTS = 1 << 26
@@ -78,7 +78,7 @@ class Caller:
         self._private.clear()
 
     def check_form(self, reply: CallReply, wanted: Signature) -> None:
-        """Structure, exact types, shapes, dtypes and aliasing of what came back.
+        """Structure, exact types, shapes and dtypes of what came back.
 
         Raises:
             FaultRaised: something differs from the reference.
@@ -93,9 +93,17 @@ class Caller:
         expected = [dtype_name(dtype) for dtype in wanted.dtypes]
         if dtypes != expected:
             raise incorrect("dtype", f"output dtype {_show(dtypes)}, expected {_show(expected)}")
-        if reply.aliases_input:
+
+    @staticmethod
+    def check_facts(facts: Facts) -> None:
+        """The output must be memory of its own.
+
+        Raises:
+            FaultRaised: it shares memory with an input or an earlier output.
+        """
+        if facts.aliases_input:
             raise incorrect("aliased_output", "the output shares memory with an input")
-        if reply.aliases_earlier:
+        if facts.aliases_earlier:
             raise incorrect("aliased_output", "the output shares memory with an earlier output")
 
     def check_inputs(self, prepared: Prepared) -> None:
@@ -146,7 +154,7 @@ class Caller:
 
     def checked_call(
         self, runner: Runner, case: CaseReference, signature: Signature, family: str, *, key: str, **options: Any
-    ) -> CallReply:
+    ) -> Facts:
         """Prepare, call and check all of it.
 
         Raises:
@@ -155,12 +163,14 @@ class Caller:
         prepared = self.prepare(case, family)
         self.poison(runner)
         reply = runner.call(key, prepared.message, **options)
+        facts = runner.facts()
         self.check_form(reply, signature)
+        self.check_facts(facts)
         self.check_inputs(prepared)
         worst = self.check_values(case, prepared, runner.tensors(reply))
         if worst is not None:
             raise self._wrong(runner, case, signature, prepared, worst, {"key": key, **options})
-        return reply
+        return facts
 
     def _wrong(
         self, runner: Runner, case: CaseReference, signature: Signature, prepared: Prepared, worst: Mismatch,
@@ -172,6 +182,7 @@ class Caller:
             return incorrect("not_finite", text)
         self.poison(runner)
         again = runner.call(inputs=prepared.message, **options)
+        runner.facts()
         self.check_form(again, signature)
         if self.check_values(case, prepared, runner.tensors(again)) is None:
             return incorrect("nondeterministic", f"wrong once, right on the same input the next time; {text}")

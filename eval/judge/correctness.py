@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from eval.judge.calls import Caller
     from eval.judge.reference import CaseReference, Signature
-    from eval.judge.runner import CallReply, Runner
+    from eval.judge.runner import Runner
 
 _LEAST_CALLS = 12
 _CASES_PER_CONFIG = 2
@@ -87,22 +87,21 @@ class Correctness:
             self._signatures[case.case.name] = case.signature()
         return self._signatures[case.case.name]
 
-    def _call(self, case: CaseReference, *, forced: int | None) -> CallReply:
+    def _call(self, case: CaseReference, *, forced: int | None) -> None:
         key = self.prepare_instance(case)
         family = _random.choice([*FAMILIES, _MIXED, _MIXED])
-        reply = self._caller.checked_call(
+        facts = self._caller.checked_call(
             self._runner, case, self.signature(case), family, key=key, forced=forced, hold=_random.random() < 0.5
         )
         self.calls += 1
-        self.configs |= reply.configs
-        return reply
+        self.configs |= facts.configs
 
     def _audit_operators(self, case: CaseReference) -> None:
         """Record what `forward` dispatches: the problem's computation must not be a library's."""
         key = self.prepare_instance(case)
         prepared = self._caller.prepare(case, "normal")
-        reply = self._runner.call(key, prepared.message, forced=0, guard=True)
-        found = compute_operators(reply.operators or {})
+        self._runner.call(key, prepared.message, forced=0, guard=True)
+        found = compute_operators(self._runner.facts().operators or {})
         if found:
             raise rejected(
                 "library_compute", f"forward computes with library operators: {', '.join(found)}", "operator_log"
@@ -115,6 +114,7 @@ class Correctness:
         self._caller.poison(self._runner)
         try:
             reply = self._runner.call(key, prepared.message, forced=0, suppress=True)
+            self._runner.facts()
             self._caller.check_form(reply, self.signature(case))
         except FaultRaised as raised:
             if raised.fault.status == "incorrect" or raised.fault.phase == "run":

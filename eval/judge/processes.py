@@ -26,7 +26,7 @@ def clean_environment(scratch: Path, *, cuda: bool) -> dict[str, str]:
     env = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     env |= {
         "HOME": str(scratch), "TMPDIR": str(scratch), "USER": "runner", "LOGNAME": "runner",
-        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        "PYTHONPATH": os.pathsep.join(str(Path(path).absolute()) for path in sys.path if path),
         "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1",
         "TORCHINDUCTOR_COMPILE_THREADS": "1",
     }  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import ConfigDict, Field, ValidationError
 
@@ -53,14 +53,22 @@ class CallReply(_Reply):
     structure: Text
     types: list[Text] = Field(max_length=64)
     outputs: list[dict[str, Any]] = Field(max_length=64)
-    too_large: bool = False
+    too_large: bool
+    ms: float | None
+
+
+class Facts(_Reply):
+    """What a runner says about its last call, for reports and for finding mistakes."""
+
     aliases_input: bool
     aliases_earlier: bool
     launched: dict[Text, Count]
     configs: dict[Text, Count]
     operators: dict[Text, Count] | None
-    ms: float | None
     live: list[list[int]] = Field(max_length=400)
+
+
+R = TypeVar("R", bound=_Reply)
 
 
 class Runner:
@@ -137,15 +145,21 @@ class Runner:
             },
             spin=spin,
         )  # fmt: skip
-        reply = self._parse(CallReply, raw)
-        self._keep_live(reply.live)
-        return reply
+        return self._parse(CallReply, raw)
+
+    def facts(self) -> Facts:
+        """Ask for the rest about the last call.
+
+        Raises:
+            FaultRaised: as `call`.
+        """
+        facts = self._parse(Facts, self._ask({"op": "facts"}))
+        self.live = [(block[0], block[1]) for block in facts.live if len(block) == 2]  # noqa: PLR2004
+        return facts
 
     def null_call(self, lead_cycles: int) -> float:
         """Do everything that a timed call does but the call; return the event time in ms."""
-        raw = self._ask({"op": "null", "lead_cycles": lead_cycles}, spin=True)
-        self._keep_live(raw["live"])
-        return float(raw["ms"])
+        return float(self._ask({"op": "null", "lead_cycles": lead_cycles}, spin=True)["ms"])
 
     def ask_plain(self, message: dict[str, Any]) -> dict[str, Any]:
         """Send a request whose answer is only shown, never believed."""
@@ -171,10 +185,7 @@ class Runner:
         """When the last answer came, by the judge's monotonic clock."""
         return self._channel.arrived_ns
 
-    def _keep_live(self, blocks: list[list[int]]) -> None:
-        self.live = [(block[0], block[1]) for block in blocks if len(block) == 2]  # noqa: PLR2004
-
-    def _parse(self, model: type[CallReply], raw: dict[str, Any]) -> CallReply:
+    def _parse(self, model: type[R], raw: dict[str, Any]) -> R:
         try:
             return model.model_validate(raw)
         except ValidationError as error:

@@ -110,7 +110,7 @@ class Trial:
         self, runner: Runner, region: Region, cases: list[CaseReference], variants: list[CaseReference]
     ) -> Correctness:
         runner.load(self._job.code, "ModelNew")
-        correctness = Correctness(Caller(self._job.problem, region), runner, guard=self._job.rules != "off")
+        correctness = Correctness(Caller(self._job.problem, region), runner, guard=self._job.audits)
         correctness.decide(cases)
         results = correctness.variants(variants)
         self._common["variants"] = results

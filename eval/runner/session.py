@@ -37,11 +37,14 @@ class Session:
         self._compiled = False
         self._instances: dict[str, Any] = {}
         self._held: list[torch.Tensor] = []
+        self._earlier: list[tuple[int, int]] = []
+        self._given: list[tuple[int, int]] = []
+        self._log: OperatorLog | None = None
 
     def answer(self, message: dict[str, Any]) -> dict[str, Any]:
         """Answer one request; what the candidate raises becomes an ``error``."""
         operations = {
-            "load": self._load, "instance": self._instance, "call": self._call,
+            "load": self._load, "instance": self._instance, "call": self._call, "facts": self._facts,
             "null": self._null, "timings": self._timings, "profile": self._profile,
         }  # fmt: skip
         phase = {"load": "import", "instance": "init"}.get(message["op"], "run")
@@ -88,55 +91,60 @@ class Session:
 
     def _call(self, message: dict[str, Any]) -> dict[str, Any]:
         model, inputs = self._instances[message["key"]], self._inputs(message)
-        earlier = outputs.storage_ranges(self._held)
+        self._earlier = outputs.storage_ranges(self._held)
         if not message["hold"]:
-            self._held, earlier = [], []
+            self._held, self._earlier = [], []
+        self._given = _spans([item for item in inputs if isinstance(item, torch.Tensor)])
         self._plan.forced, self._plan.suppress = message["forced"], message["suppress"]
         self._plan.launched = {}
-        log = OperatorLog(self._plan) if message["guard"] else None
+        self._log = OperatorLog(self._plan) if message["guard"] else None
         ms = None
         with torch.no_grad():
-            if log is not None:
-                with log:
+            if self._log is not None:
+                with self._log:
                     result = model(*inputs)
+                self._settle()
             elif self._stopwatch is not None:
                 result, ms = self._stopwatch.time(lambda: model(*inputs), message["lead_cycles"])
             else:
                 result = model(*inputs)
+        return {**self._report(result), "ms": ms}
+
+    def _settle(self) -> None:
         if self._cuda:
             torch.cuda.synchronize()
-        return {**self._report(result, inputs, earlier), "ms": ms, "operators": log.operators if log else None}
 
-    def _report(self, result: Any, inputs: list[Any], earlier: list[tuple[int, int]]) -> dict[str, Any]:
+    def _report(self, result: Any) -> dict[str, Any]:
+        """Say where the outputs lie, in few words: the judge's clock is running."""
         if self._memory.refused_bytes:
             raise MemoryError
         structure, parts = outputs.flatten(result)
         kinds = outputs.type_names(parts)
-        tensors = [part for part, kind in zip(parts, kinds, strict=True) if kind == "tensor"]
-        ranges = outputs.storage_ranges(tensors)
-        given = [item for item in inputs if isinstance(item, torch.Tensor)]
-        report = {
-            "structure": structure,
-            "types": kinds,
-            "aliases_input": outputs.overlap(ranges, _spans(given)),
-            "aliases_earlier": outputs.overlap(ranges, earlier),
+        self._held = [part for part, kind in zip(parts, kinds, strict=True) if kind == "tensor"]
+        report: dict[str, Any] = {"structure": structure, "types": kinds, "too_large": False}
+        try:
+            report["outputs"] = self._memory.publish(self._held)
+        except OutputTooLargeError:
+            report["outputs"] = [{"shape": list(t.shape), "dtype": str(t.dtype)[6:]} for t in self._held]
+            report["too_large"] = True
+        return report
+
+    def _facts(self, _message: dict[str, Any]) -> dict[str, Any]:
+        """Say the rest about the last call, once the clock has stopped."""
+        ranges = outputs.storage_ranges(self._held)
+        return {
+            "aliases_input": outputs.overlap(ranges, self._given),
+            "aliases_earlier": outputs.overlap(ranges, self._earlier),
             "launched": dict(list(self._plan.launched.items())[:50]),
             "configs": dict(list(self._plan.counts.items())[:50]),
+            "operators": self._log.operators if self._log else None,
+            "live": self._memory.live()[:400],
         }
-        try:
-            report["outputs"] = self._memory.publish(tensors)
-        except OutputTooLargeError:
-            report["outputs"] = [{"shape": list(t.shape), "dtype": str(t.dtype)[6:]} for t in tensors]
-            report["too_large"] = True
-        self._held = tensors
-        report["live"] = self._memory.live()[:400]
-        return report
 
     def _null(self, message: dict[str, Any]) -> dict[str, Any]:
         assert self._stopwatch is not None
         _, ms = self._stopwatch.time(lambda: None, message["lead_cycles"])
-        torch.cuda.synchronize()
-        return {"ms": ms, "live": self._memory.live()[:400]}
+        return {"ms": ms}
 
     def _timings(self, _message: dict[str, Any]) -> dict[str, Any]:
         return {"timings": self._plan.times()[:64]}

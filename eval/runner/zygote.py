@@ -15,6 +15,7 @@ import select
 import signal
 import socket
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,8 @@ def _fork(message: dict[str, Any], fds: list[int], channel: Channel, wake: tuple
         for fd in wake:
             os.close(fd)
         code = _run(message, fds)
+    except BaseException:  # noqa: BLE001 - written to the runner's own output, where the judge looks
+        traceback.print_exc()
     finally:
         os._exit(code)
 

@@ -1,0 +1,137 @@
+"""Runners for the reference, `torch.compile` of it, and the current code: trusted text, same protocol."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from eval.judge import gpu
+from eval.judge.calls import Caller
+from eval.judge.correctness import instance_key
+from eval.judge.faults import FaultRaised, JudgeError, failed
+from eval.judge.reference import CaseReference
+from eval.judge.regions import DeviceRegion, bytes_needed
+from eval.judge.result import flops_of
+from eval.judge.runner import Runner
+from eval.judge.timing import Contestant
+from eval.judge.trial import hidden_paths
+from eval.records import Case, Job, Limits
+
+if TYPE_CHECKING:
+    from eval.judge.processes import Zygote
+
+_HEAP_FACTOR = 1.05
+_HEAP_ROOM = 1 << 29
+_JUDGE_ROOM = 3 << 30
+_LIMITS = Limits(seconds=24 * 3600.0, call_seconds=300.0, host_memory_gb=64.0)
+
+
+def official_case(job: Job) -> Case:
+    """Return the case that a job's size names.
+
+    Raises:
+        JudgeError: the problem has no size of that name.
+    """
+    for size in job.problem.sizes:
+        if job.size in (None, size.name):
+            return Case(name=size.name, constants=size.constants)
+    raise JudgeError(f"{job.problem.name} has no size {job.size!r}")
+
+
+class Baselines:
+    """What is timed beside every candidate of one problem and size, kept warm between candidates."""
+
+    def __init__(self, job: Job, zygote: Zygote) -> None:
+        self._identity = _identity(job)
+        self._zygote = zygote
+        self.case = CaseReference(job.problem, official_case(job))
+        self.signature = self.case.signature()
+        self.moved_bytes = float(self._moved())
+        self.flops = flops_of(self.case)
+        self.copy_gb_per_s = gpu.copy_gb_per_s()
+        self.floor_ms = self.moved_bytes / (self.copy_gb_per_s * 1e9) * 1e3
+        size = self.case.case.name
+        self.hard_limit_ms = gpu.hard_limit_ms(job.problem.min_bytes.get(size))
+        self.compile_note: str | None = None
+        self._runners: list[Runner] = []
+        self._regions: list[DeviceRegion] = []
+        self._contestants: list[Contestant] = []
+        self._check_memory(roles=4 if job.current_code else 3)
+        try:
+            self.candidate_region = self._region()
+            if job.timing:
+                self._start_all(job)
+        except BaseException:
+            self.close()
+            raise
+
+    def _moved(self) -> int:
+        parts = zip(self.signature.shapes, self.signature.dtypes, strict=True)
+        outputs = sum(torch.Size(shape).numel() * dtype.itemsize for shape, dtype in parts)
+        return bytes_needed(self.case.inputs, 1) + outputs
+
+    def _region_bytes(self) -> tuple[int, int]:
+        inputs = max(bytes_needed(self.case.inputs, DeviceRegion.align), 64 << 20)
+        return inputs, int(_HEAP_FACTOR * self.moved_bytes) + _HEAP_ROOM
+
+    def _check_memory(self, roles: int) -> None:
+        needed = roles * sum(self._region_bytes()) + bytes_needed(self.case.inputs, 1) + _JUDGE_ROOM
+        free, total = torch.cuda.mem_get_info()
+        if needed > free:
+            smaller = "take a smaller --size"
+            raise failed(
+                "memory",
+                f"size {self.case.case.name} needs {needed / 1e9:.1f} GB of device memory, "
+                f"{free / 1e9:.1f} of {total / 1e9:.1f} GB are free: {smaller}",
+            )
+
+    def _region(self) -> DeviceRegion:
+        region = DeviceRegion(*self._region_bytes())
+        self._regions.append(region)
+        return region
+
+    def _start_all(self, job: Job) -> None:
+        self._start("eager", self.case.source, "Model", job)
+        try:
+            self._start("compile", self.case.source, "Model", job, compiled=True)
+        except JudgeError as error:
+            self.compile_note = str(error)[:500]
+        if job.current_code:
+            self._start("current", job.current_code, "ModelNew", job)
+
+    def _start(self, role: str, code: str, class_name: str, job: Job, *, compiled: bool = False) -> None:
+        region = self._region()
+        runner = Runner(self._zygote, region, _LIMITS, hidden=hidden_paths(), cuda=True)
+        self._runners.append(runner)
+        caller = Caller(job.problem, region)
+        key = instance_key(self.case)
+        try:
+            runner.load(code, class_name, compiled=compiled)
+            runner.instance(key, self.case.init)
+            caller.checked_call(runner, self.case, self.signature, "uniform", key=key)
+        except FaultRaised as raised:
+            raise JudgeError(f"{role}: {raised.fault.detail}") from raised
+        caller.forget()
+        self._contestants.append(Contestant(role, runner, region, caller, key, trusted=True))
+
+    def contestants(self) -> list[Contestant]:
+        """Return the baselines with no samples yet."""
+        for contestant in self._contestants:
+            contestant.clear()
+        return self._contestants
+
+    def fits(self, job: Job) -> bool:
+        """True while all runners live and `job` is of the same problem, size and current code."""
+        return self._identity == _identity(job) and all(c.runner.alive() for c in self._contestants)
+
+    def close(self) -> None:
+        """End the runners and give the memory back."""
+        for runner in self._runners:
+            runner.kill()
+        for region in self._regions:
+            region.close()
+
+
+def _identity(job: Job) -> tuple[object, ...]:
+    return job.problem.hash, job.size, job.current_code, job.timing

@@ -1,0 +1,126 @@
+"""A trial on a GPU: correctness as on the CPU, then the official size, then time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from eval.judge import gpu
+from eval.judge.baselines import Baselines, official_case
+from eval.judge.calls import Caller
+from eval.judge.contents import DENSE
+from eval.judge.faults import FaultRaised, rejected
+from eval.judge.regions import DeviceRegion, Region, bytes_needed
+from eval.judge.result import build_timing
+from eval.judge.timing import Contestant, TimingSession
+from eval.judge.trial import Trial
+
+if TYPE_CHECKING:
+    from eval.judge.correctness import Correctness
+    from eval.judge.processes import Zygote
+    from eval.judge.reference import CaseReference
+    from eval.judge.runner import Runner
+    from eval.records import Environment, Job
+
+__all__ = ["Baselines", "DeviceTrial"]
+
+_BUDGET_SECONDS = 8.0
+_PROFILE_REPEAT = 3
+
+
+class DeviceTrial(Trial):
+    """Judges one job on a GPU, beside baselines that outlive it."""
+
+    device = "cuda"
+
+    def __init__(self, job: Job, zygote: Zygote, environment: Environment, baselines: Baselines) -> None:
+        self._baselines = baselines
+        super().__init__(job, zygote, environment)
+
+    def _size_name(self) -> str:
+        return official_case(self._job).name
+
+    def _run(self) -> None:
+        cases = self._references(self._job.problem.cases)
+        variants = self._references(self._job.problem.variants)
+        region = self._baselines.candidate_region
+        small = max(bytes_needed(case.inputs, DeviceRegion.align, 2) for case in [*cases, *variants])
+        assert small <= region.split, "scaled cases are larger than the official one"
+        region.poison([])
+        torch.cuda.synchronize()
+        runner = self._start_runner(region)
+        try:
+            correctness = self._correctness(runner, region, cases, [])
+            self._time(runner, region, correctness)
+            self._add_variants(correctness, variants)
+        finally:
+            self._common["output"] = runner.output() or None
+            runner.kill()
+
+    def _add_variants(self, correctness: Correctness, variants: list[CaseReference]) -> None:
+        results = correctness.variants(variants)
+        self._common["variants"] = results
+        self._common["robust"] = all(result.status == "passed" for result in results) if results else None
+
+    def _time(self, runner: Runner, region: Region, correctness: Correctness) -> None:
+        case, signature = self._baselines.case, self._baselines.signature
+        caller = Caller(self._job.problem, region)
+        key = correctness.prepare_instance(case)
+        caller.checked_call(runner, case, signature, "mixed", key=key, forced=None)
+        if not self._job.timing:
+            return
+        candidate = Contestant("candidate", runner, region, caller, key, trusted=False)
+        contestants = self._baselines.contestants()
+        target = next((c for c in contestants if c.role == "current"), contestants[0])
+        session = TimingSession(case, signature, [candidate, *contestants])
+        before = gpu.clocks()
+        session.run(candidate, target, _BUDGET_SECONDS)
+        after = gpu.clocks()
+        caller.checked_call(runner, case, signature, next(iter(DENSE)), key=key, forced=None)
+        timing = build_timing(self._job, self._baselines, session, candidate, contestants, (before, after))
+        timing = timing.model_copy(update=self._untrusted_details(runner, caller, case, key))
+        self._common["timing"] = timing
+        self._common["guarantees"] = self._common["guarantees"].model_copy(update={"clock_audit": True})
+        self._check_clock(candidate, contestants)
+        limit = timing.hard_limit_ms
+        if limit is not None and timing.candidate_ms.median < limit:
+            raise rejected(
+                "impossible_time",
+                f"{timing.candidate_ms.median:.4g} ms is below {limit:.4g} ms, what the memory's pins allow",
+                "hard_limit",
+            )
+
+    @staticmethod
+    def _check_clock(candidate: Contestant, contestants: list[Contestant]) -> None:
+        """The runner's events must agree with the judge's clock as they do for trusted runners."""
+        from eval.judge.audit import disputed
+
+        problem = disputed(candidate, contestants)
+        if problem is not None:
+            raise rejected("disputed_clock", problem, "clock_audit")
+
+    def _untrusted_details(self, runner: Runner, caller: Caller, case: CaseReference, key: str) -> dict[str, Any]:
+        """Kernel shares and configuration times, as the runner tells them: for looking at."""
+        from eval.judge.result import config_times, kernel_shares
+
+        details: dict[str, Any] = {}
+        try:
+            prepared = caller.prepare(case, "uniform")
+            torch.cuda.synchronize()
+            raw = runner.ask_plain(
+                {"op": "profile", "key": key, "inputs": prepared.message, "repeat": _PROFILE_REPEAT}
+            )
+            details["kernels"] = kernel_shares(raw.get("kernels"), self._kernel_names())
+            configs, chosen = config_times(runner.ask_plain({"op": "timings"}).get("timings"))
+            details |= {"configs": configs, "chosen": chosen}
+        except FaultRaised:
+            return details
+        return details
+
+    def _kernel_names(self) -> tuple[str, ...]:
+        from eval import rules
+
+        return rules.check_code(self._job.code, mode="off").kernels
+
+

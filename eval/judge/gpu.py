@@ -1,0 +1,94 @@
+"""Facts about the GPU that judges: identity, clocks, limits and what its memory really gives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+_COPY_BYTES = 1 << 30
+_COPY_CALLS = 20
+_HARD_MARGIN = 0.95
+_BENIGN_REASONS = 0x1 | 0x2 | 0x4
+"""NVML's clock-event reasons that slow nothing unexpectedly: idle, application clocks, power cap."""
+
+
+def identity() -> dict[str, Any]:
+    """Name, UUID and driver of device 0, for the verdict's environment."""
+    properties = torch.cuda.get_device_properties(0)
+    return {"gpu": properties.name, "gpu_uuid": str(getattr(properties, "uuid", "")) or None, "driver": _driver()}
+
+
+def _nvml() -> Any | None:
+    try:
+        import pynvml
+    except ImportError:
+        return None
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return None
+    return pynvml
+
+
+def _handle(nvml: Any) -> Any:
+    uuid = "GPU-" + str(torch.cuda.get_device_properties(0).uuid)
+    try:
+        return nvml.nvmlDeviceGetHandleByUUID(uuid)
+    except nvml.NVMLError:
+        return nvml.nvmlDeviceGetHandleByIndex(0)
+
+
+def _driver() -> str | None:
+    nvml = _nvml()
+    return None if nvml is None else str(nvml.nvmlSystemGetDriverVersion())
+
+
+def clocks() -> dict[str, Any]:
+    """SM and memory clock in MHz, temperature in °C, throttle reasons; empty without NVML."""
+    nvml = _nvml()
+    if nvml is None:
+        return {}
+    handle = _handle(nvml)
+    reasons = int(nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle))
+    return {
+        "sm_mhz": nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM),
+        "memory_mhz": nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_MEM),
+        "temperature_c": nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU),
+        "throttle_reasons": reasons,
+        "throttled": bool(reasons & ~_BENIGN_REASONS),
+    }
+
+
+def copy_gb_per_s() -> float:
+    """Bandwidth of a plain copy on this GPU: bytes read plus bytes written, median of 20 calls."""
+    source = torch.empty(_COPY_BYTES, dtype=torch.uint8, device="cuda").random_()
+    target = torch.empty_like(source)
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    times = []
+    for _ in range(_COPY_CALLS):
+        torch.cuda._sleep(200_000)  # noqa: SLF001 - hides the launch
+        start.record()
+        target.copy_(source)
+        end.record()
+        torch.cuda.synchronize()
+        times.append(start.elapsed_time(end))
+    times.sort()
+    return 2 * _COPY_BYTES / (times[len(times) // 2] * 1e-3) / 1e9
+
+
+def pin_gb_per_s() -> float | None:
+    """What the memory's pins can carry, from the device's own properties; None where it does not say."""
+    properties = torch.cuda.get_device_properties(0)
+    clock_khz = getattr(properties, "memory_clock_rate", 0)
+    bus_bits = getattr(properties, "memory_bus_width", 0)
+    return 2 * clock_khz * 1e3 * bus_bits / 8 / 1e9 if clock_khz and bus_bits else None
+
+
+def hard_limit_ms(min_bytes: float | None) -> float | None:
+    """The time that physics forbids to beat: declared bytes less the L2, over the pins, with 5 % margin."""
+    pins = pin_gb_per_s()
+    if min_bytes is None or pins is None:
+        return None
+    left = max(0.0, min_bytes - torch.cuda.get_device_properties(0).L2_cache_size)
+    return _HARD_MARGIN * left / (pins * 1e9) * 1e3

@@ -1,0 +1,127 @@
+"""Put the samples of a timing session into the record that the verdict carries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from eval.judge import audit, gpu, stats
+from eval.records import ConfigTime, KernelTime, Ratio, Speedup, Timing
+
+if TYPE_CHECKING:
+    from eval.judge.baselines import Baselines
+    from eval.judge.timing import Contestant, TimingSession
+    from eval.records import Job
+
+_MOST_ROWS = 64
+_EVENT_MATTERS_MS = 0.05
+
+
+def build_timing(
+    job: Job, baselines: Baselines, session: TimingSession, candidate: Contestant,
+    contestants: list[Contestant], clocks: tuple[dict[str, Any], dict[str, Any]],
+) -> Timing:  # fmt: skip
+    """Return medians, intervals, speed-ups, floor and decision for one candidate."""
+    samples = {c.role: _corrected(session, c.event_ms) for c in [candidate, *contestants]}
+    own = stats.quantity(samples["candidate"])
+    gains: dict[str, Ratio] = {
+        role: stats.ratio(values, samples["candidate"]) for role, values in samples.items() if role != "candidate"
+    }
+    throttled = any(clock.get("throttled") for clock in clocks)
+    drifting = [role for role, values in samples.items() if stats.drifts(values)]
+    stable = not throttled and not drifting
+    notes = [f"{role} drifted by more than 3 %" for role in drifting]
+    notes += ["the GPU throttled"] if throttled else []
+    notes += [] if clocks[0] else ["NVML is not there: clocks and throttling were not read"]
+    floor_ms = baselines.floor_ms
+    moved = baselines.moved_bytes
+    return Timing(
+        candidate_ms=own,
+        eager_ms=stats.quantity(samples["eager"]),
+        compile_ms=stats.quantity(samples["compile"]) if "compile" in samples else None,
+        compile_note=baselines.compile_note,
+        current_ms=stats.quantity(samples["current"]) if "current" in samples else None,
+        judge_ms=audit.judge_ms(candidate, contestants),
+        floor_ms=floor_ms,
+        fraction_of_floor=floor_ms / own.median,
+        hard_limit_ms=baselines.hard_limit_ms,
+        copy_gb_per_s=baselines.copy_gb_per_s,
+        bytes=moved,
+        flops=baselines.flops,
+        gb_per_s=moved / (own.median * 1e-3) / 1e9,
+        speedup=Speedup(**gains),
+        decision=stats.decide(gains.get("current"), job.min_gain, stable=stable),
+        stable=stable,
+        notes=tuple(notes),
+        samples_ms={role: tuple(round(value, 6) for value in values) for role, values in samples.items()},
+        clock={
+            "before": clocks[0], "after": clocks[1],
+            "exchange_ms": session.null_ms, "exchange_spread_ms": session.null_spread_ms,
+            "event_ms": session.event_null_ms, "checked_outputs": session.checked,
+            "exchange_with_seal_ms": audit.exchange_ms(contestants),
+            "residual_ms": {c.role: audit.residual_ms(c, contestants) for c in [candidate, *contestants]},
+            "arrived_residual_ms": {
+                c.role: stats.median([a - e for a, e in zip(c.arrived_ms, c.event_ms, strict=True)])
+                for c in [candidate, *contestants]
+            },
+            "excess_spread_ms": {c.role: stats.spread(audit.excess_ms(c)) for c in [candidate, *contestants]},
+            "bound_ms": audit.bound_ms(candidate, contestants),
+        },
+    )  # fmt: skip
+
+
+def _corrected(session: TimingSession, event_ms: list[float]) -> list[float]:
+    """Subtract the cost of the events themselves where it matters, below 50 µs."""
+    if stats.median(event_ms) >= _EVENT_MATTERS_MS:
+        return event_ms
+    return [max(value - session.event_null_ms, 1e-6) for value in event_ms]
+
+
+def kernel_shares(raw: Any, own: tuple[str, ...]) -> tuple[KernelTime, ...]:
+    """Read the runner's profile: device time by kernel, each with its share of the sum."""
+    rows = [row for row in raw if _is_kernel_row(row)] if isinstance(raw, list) else []
+    total = sum(row["ms"] for row in rows)
+    if not total > 0:
+        return ()
+    return tuple(
+        KernelTime(
+            name=row["name"], ms=row["ms"], share=row["ms"] / total,
+            own=any(row["name"] == name or row["name"].startswith(name) for name in own),
+        )
+        for row in rows[:_MOST_ROWS]
+    )  # fmt: skip
+
+
+def _is_kernel_row(row: Any) -> bool:
+    return (
+        isinstance(row, dict)
+        and isinstance(row.get("name"), str)
+        and isinstance(row.get("ms"), float)
+        and 0 <= row["ms"] < float("inf")
+    )
+
+
+def config_times(raw: Any) -> tuple[tuple[ConfigTime, ...], dict[str, Any] | None]:
+    """Read the runner's tuner: time of each configuration in ms, and the one it chose."""
+    rows, chosen = [], None
+    for row in raw[:_MOST_ROWS] if isinstance(raw, list) else []:
+        if not isinstance(row, dict) or not isinstance(row.get("config"), dict):
+            continue
+        ms = row.get("ms")
+        rows.append(
+            ConfigTime(
+                kernel=str(row.get("kernel"))[:120], config=row["config"], ms=ms if isinstance(ms, float) else None
+            )
+        )
+        if row.get("chosen") is True:
+            chosen = row["config"]
+    return tuple(rows), chosen
+
+
+def flops_of(baselines_case: Any) -> float | None:
+    """Floating-point operations of the reference by PyTorch's counter; None where it knows none."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with torch.no_grad(), torch.device("meta"), FlopCounterMode(display=False) as counter:
+        baselines_case.signature()
+    return float(counter.get_total_flops()) or None

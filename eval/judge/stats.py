@@ -1,0 +1,92 @@
+"""Medians, their intervals, when to stop measuring, and what to do with the result. Pure functions."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from eval.records import Quantity, Ratio
+
+Samples = npt.NDArray[np.float64]
+
+RESAMPLES = 2000
+CONFIDENCE = 0.95
+LEAST_SAMPLES = 20
+_LONG_MS = 1.0
+_TARGET_LONG = 0.0025
+_TARGET_SHORT = 0.01
+_DRIFT_LIMIT = 0.03
+
+
+def _resampled_medians(samples: Samples, rng: np.random.Generator) -> Samples:
+    picks = rng.integers(0, len(samples), size=(RESAMPLES, len(samples)))
+    medians: Samples = np.median(samples[picks], axis=1)
+    return medians
+
+
+def _interval(values: Samples) -> tuple[float, float]:
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(values, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def quantity(samples_ms: list[float], seed: int = 0) -> Quantity:
+    """Median with its 95 % percentile-bootstrap interval."""
+    samples = np.asarray(samples_ms, dtype=np.float64)
+    low, high = _interval(_resampled_medians(samples, np.random.default_rng(seed)))
+    return Quantity(median=float(np.median(samples)), low=low, high=high, samples=len(samples))
+
+
+def ratio(numerator_ms: list[float], denominator_ms: list[float], seed: int = 0) -> Ratio:
+    """Ratio of medians with its 95 % interval; both sides are resampled."""
+    rng = np.random.default_rng(seed)
+    above = np.asarray(numerator_ms, dtype=np.float64)
+    below = np.asarray(denominator_ms, dtype=np.float64)
+    low, high = _interval(_resampled_medians(above, rng) / _resampled_medians(below, rng))
+    return Ratio(median=float(np.median(above) / np.median(below)), low=low, high=high)
+
+
+def precise_enough(numerator_ms: list[float], denominator_ms: list[float]) -> bool:
+    """The stop rule: 20 samples, and the interval of the ratio within ±0.25 % (±1 % below 1 ms)."""
+    if min(len(numerator_ms), len(denominator_ms)) < LEAST_SAMPLES:
+        return False
+    found = ratio(numerator_ms, denominator_ms)
+    target = _TARGET_LONG if float(np.median(denominator_ms)) >= _LONG_MS else _TARGET_SHORT
+    return (found.high - found.low) / 2 <= target * found.median
+
+
+def drifts(samples_ms: list[float]) -> bool:
+    """True where the second half is more than 3 % slower or faster than the first."""
+    half = len(samples_ms) // 2
+    if half < LEAST_SAMPLES // 4:
+        return False
+    first, second = np.median(samples_ms[:half]), np.median(samples_ms[half:])
+    return bool(abs(second / first - 1) > _DRIFT_LIMIT)
+
+
+def decide(
+    gain: Ratio | None, min_gain: float | None, *, stable: bool
+) -> Literal["keep", "revert", "inconclusive"] | None:
+    """Keep, revert or neither, against the current code.
+
+    `gain` is the time of the current code over the candidate's. Keep where its low end reaches
+    1 + `min_gain`; revert where its high end is below that, or the timing is not stable.
+    """
+    if gain is None or min_gain is None:
+        return None
+    if not stable or gain.high < 1 + min_gain:
+        return "revert"
+    return "keep" if gain.low >= 1 + min_gain else "inconclusive"
+
+
+def spread(samples: list[float]) -> float:
+    """Median absolute deviation, scaled to a standard deviation."""
+    values = np.asarray(samples, dtype=np.float64)
+    return float(1.4826 * np.median(np.abs(values - np.median(values))))
+
+
+def median(samples: list[float]) -> float:
+    """Median of a list."""
+    return float(np.median(np.asarray(samples, dtype=np.float64)))
