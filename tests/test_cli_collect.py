@@ -148,6 +148,7 @@ def test_wrong_arguments(harness, arguments, code, said):
 def test_key_given_as_a_name_is_not_repeated(harness, tmp_path):
     code, out, err = harness("collect", *PROMPT, "--model", "m", "--key-env", KEY)
     assert (code, KEY in out + err, (tmp_path / "s.db").exists()) == (2, False, False)
+    assert "not the key itself" in err
 
 
 def test_refused_key_is_one_clear_line_and_nowhere_repeated(harness, tmp_path):
@@ -261,6 +262,19 @@ def test_two_collectors_at_once_share_the_work(start, tmp_path):
     results = [process.communicate(timeout=60) for process in pair]
     assert [process.returncode for process in pair] == [0, 0], results
     assert (len(kept(tmp_path)), len(endpoint.seen)) == (20, 20)
+
+
+def test_example_server_answers_the_real_client(harness):
+    command = [sys.executable, "examples/replay_server.py", "tests/replies"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        url = server.stdout.readline().strip()
+        code, out, err = harness(
+            "collect", *PROMPT, "--model", "recorded", "--base-url", url, "--json", key=None
+        )
+        server.send_signal(signal.SIGINT)
+    assert code == 0, err
+    assert [(line["model"], line["model_id"]) for line in lines(out)] == [("recorded", "replay/a_1.md")]
+    assert server.returncode == 0
 
 
 @pytest.fixture

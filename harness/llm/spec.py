@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from eval.records import Record
 from harness.errors import EnvironmentFailure, UsageError
@@ -27,7 +27,7 @@ class ModelSpec(Record):
     """Name of the model at the endpoint, or ``replay:FOLDER`` for recorded replies."""
     base_url: str | None = None
     """None is the environment's OPENAI_BASE_URL, else OpenAI itself."""
-    key_env: str | None = Field(None, pattern=r"^[A-Z_][A-Z0-9_]*$")
+    key_env: str | None = None
     """Environment variable with the key; None is OPENAI_API_KEY, which a server of one's own may lack."""
     temperature: float | None = Field(None, ge=0, allow_inf_nan=False)
     top_p: float | None = Field(None, gt=0, le=1)
@@ -41,6 +41,13 @@ class ModelSpec(Record):
     """Calls in flight at once."""
     stream: bool = True
     """Take the reply as it is written, so that what came of a broken one is kept."""
+
+    @field_validator("key_env")
+    @classmethod
+    def _is_name(cls, name: str | None) -> str | None:
+        if name is not None and not re.fullmatch(r"[A-Z_][A-Z0-9_]*", name):
+            raise ValueError("give the name of an environment variable, in capitals, and not the key itself")
+        return name
 
     @property
     def parameters(self) -> dict[str, Any]:
