@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from math import isfinite
+from typing import Any
 
 from eval.records import Record, Track
 from harness.records import Attempt, Candidate
@@ -76,7 +78,7 @@ def row(attempt: Attempt) -> Row:
         rules=attempt.rules,
         created=attempt.created,
         search=_search(attempt),
-        detail=script_safe(_detail(attempt).model_dump_json()),
+        detail=script_json(_detail(attempt).model_dump()),
     )
 
 
@@ -85,10 +87,15 @@ def sort_key(line: Row) -> tuple[int, float, str]:
     return (0 if line.status == "passed" else 1, -line.speedup, line.created)
 
 
-def script_safe(json_text: str) -> str:
-    """Return the same JSON without any character that could end or open a tag or a comment."""
+def script_json(value: dict[str, Any]) -> str:
+    """Return JSON without any character that could end or open a tag or a comment.
+
+    NaN and infinity, which JSON does not know, become null.
+    """
+    finite = json.loads(json.dumps(value), parse_constant=lambda _: None)
     return (
-        json_text.replace("&", "\\u0026")
+        json.dumps(finite, ensure_ascii=False, separators=(",", ":"))
+        .replace("&", "\\u0026")
         .replace("<", "\\u003c")
         .replace(">", "\\u003e")
         .replace("\u2028", "\\u2028")
