@@ -6,7 +6,7 @@ import platform
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -17,26 +17,31 @@ from eval.runner.namespaces import Fork
 GIB = 1 << 30
 
 
-def machine_as_is() -> None:
-    """Use whatever this machine and this user can do."""
-
-
-def without_powers() -> None:
-    """Go on as a root that a container has stripped, or as any ordinary user."""
-    capabilities.drop_all()
-
-
-def in_a_container() -> None:
+def _in_a_container() -> None:
     """Refuse what the usual profile of a container refuses."""
     _refuse("unshare", "mount", "setns")
 
 
-def without_landlock() -> None:
-    """Refuse Landlock, as a kernel without it does."""
+def _without_landlock() -> None:
     _refuse("landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self")
 
 
-MACHINES = (machine_as_is, without_powers, in_a_container, without_landlock)
+class Machine(NamedTuple):
+    """A machine that gives less than this one: by taking it away, for real, in the zygote."""
+
+    name: str
+    prepare: Callable[[], None]
+    landlock_version: int = 99
+
+
+AS_IS = Machine("as_it_is", lambda: None)
+MACHINES = (
+    AS_IS,
+    Machine("without_powers", capabilities.drop_all),
+    Machine("in_a_container", _in_a_container),
+    Machine("in_a_container_on_linux_6_1", _in_a_container, landlock_version=2),
+    Machine("without_landlock", _without_landlock),
+)
 
 
 def _refuse(*names: str) -> None:
@@ -58,7 +63,8 @@ def policy(scratch: Path, **changes: Any) -> sandbox.SandboxPolicy:
 class Inside:
     """A process that entered a sandbox; its answer is read with `answer`."""
 
-    def __init__(self, policy: sandbox.SandboxPolicy, act: Callable[[], Any], machine: Callable[[], None]):
+    def __init__(self, policy: sandbox.SandboxPolicy, act: Callable[[], Any], machine: Machine):
+        policy = policy.model_copy(update={"landlock_version": machine.landlock_version})
         self.pipe, write = os.pipe()
         self.outer = os.fork()
         if self.outer == 0:
@@ -85,13 +91,11 @@ class Inside:
         return os.waitstatus_to_exitcode(os.waitpid(self.outer, 0)[1])
 
 
-def _outer(
-    policy: sandbox.SandboxPolicy, act: Callable[[], Any], machine: Callable[[], None], write: int
-) -> None:
+def _outer(policy: sandbox.SandboxPolicy, act: Callable[[], Any], machine: Machine, write: int) -> None:
     """Play the zygote: fork the runner and end with its exit status."""
     code = 99
     try:
-        machine()
+        machine.prepare()
         fork = sandbox.fork_contained()
         if fork.pid == 0:
             code = _runner(policy, act, write)
@@ -123,7 +127,7 @@ def inside(
     policy: sandbox.SandboxPolicy,
     act: Callable[[], Any],
     needs: tuple[str, ...] = (),
-    machine: Callable[[], None] = machine_as_is,
+    machine: Machine = AS_IS,
 ) -> Any:
     """Return what `act` returned inside; skip the test where a level that it is about is missing."""
     process = Inside(policy, act, machine)
@@ -148,4 +152,4 @@ def attempt(act: Callable[[], Any]) -> str:
     return "done"
 
 
-__all__ = ["GIB", "MACHINES", "Fork", "Inside", "attempt", "inside", "policy", "tell"]
+__all__ = ["AS_IS", "GIB", "MACHINES", "Fork", "Inside", "attempt", "inside", "policy", "tell"]

@@ -8,13 +8,14 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
-from sandbox_probe import GIB, MACHINES, Inside, attempt, inside, machine_as_is, policy, tell
+from sandbox_probe import AS_IS, GIB, MACHINES, Inside, attempt, inside, policy, tell
 
-from eval.runner import sandbox
+from eval.runner import landlock, sandbox
 from eval.runner.seccomp import REFUSED
 from eval.runner.syscalls import MACHINES as ARCHITECTURES
 from eval.runner.syscalls import NUMBERS, number
@@ -24,7 +25,7 @@ SECRET = "the expected values"
 PATH_LEVELS = ("landlock", "masked_paths")
 
 
-@pytest.fixture(params=MACHINES, ids=lambda machine: machine.__name__)
+@pytest.fixture(params=MACHINES, ids=lambda machine: machine.name)
 def machine(request):
     return request.param
 
@@ -57,6 +58,8 @@ def test_levels_are_active_or_missing_never_both(tmp_path, machine):
     for line in Inside(policy(tmp_path / "s"), act, machine).lines():
         report |= line.get("report", {})
     assert {"rlimits", "no_new_privs", "capabilities", "seccomp"} <= set(report["active"])
+    if machine is AS_IS and landlock.abi():
+        assert "landlock" in report["active"]
     assert not set(report["active"]) & set(report["missing"])
 
 
@@ -114,33 +117,75 @@ def test_a_runner_sees_itself(tmp_path, machine, name):
     [
         "{tmp}/x",
         "{tmp}/lib/x",
-        "/dev/shm/../x",
-        "/proc/self/oom_score_adj",
+        "/dev/x",
         "/proc/sys/kernel/hostname",
+        "/proc/sys/kernel/core_pattern",
         "{home}/x",
     ],
 )
-def test_nothing_outside_the_scratch_folder_can_be_written(library, path):
+@pytest.mark.parametrize("cuda", [False, True])
+def test_nothing_outside_the_scratch_folder_can_be_written(library, machine, path, cuda):
     target = Path(path.format(tmp=library, home=Path.home()))
-    rules = policy(library / "s", readable=(str(library / "lib"),))
+    rules = policy(library / "s", readable=(str(library / "lib"),), cuda=cuda)
 
     def act():
-        return attempt(lambda: target.write_text("0"))
+        with target.open("a"):
+            pass
 
-    assert inside(rules, act, ("landlock",)) == "PermissionError"
+    levels = ("landlock", "read_only_mounts")
+    assert inside(rules, lambda: attempt(act), levels, machine) in {"PermissionError", "OSError"}
+    assert not target.exists() or target.is_relative_to("/proc")
+
+
+CHANGES = {
+    "mode": lambda path: path.chmod(0),
+    "mode by descriptor": lambda path: os.fchmod(os.open(path, os.O_RDONLY), 0),
+    "owner": lambda path: os.chown(path, os.getuid(), os.getgid()),
+    "times": lambda path: os.utime(path, (1, 1)),
+    "attribute": lambda path: os.setxattr(path, "user.x", b"y"),
+    "length": lambda path: os.truncate(path, 0),
+    "length by reading": lambda path: os.open(path, os.O_RDONLY | os.O_TRUNC),
+    "name": lambda path: path.rename(path.parent / "new"),
+    "folder": lambda path: path.rename(Path.cwd() / "new"),
+    "link": lambda path: os.link(path, "new"),
+    "existence": lambda path: path.unlink(),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_nothing_outside_the_scratch_folder_can_be_changed(library, machine, change):
+    target = library / "lib/open.txt"
+    before = target.stat()
+
+    def act():
+        return attempt(lambda: CHANGES[change](target))
+
+    rules = policy(library / "s", readable=(str(library / "lib"),))
+    assert inside(rules, act, ("landlock", "read_only_mounts"), machine) != "done"
+    after = target.stat()
+    assert (after.st_mode, after.st_mtime, after.st_size) == (before.st_mode, before.st_mtime, before.st_size)
+
+
+def test_cuda_may_name_its_threads(tmp_path, machine):
+    def act():
+        path = Path(f"/proc/self/task/{threading.get_native_id()}/comm")
+        path.write_text("worker")
+        return path.read_text().strip()
+
+    assert inside(policy(tmp_path / "s", cuda=True), act, (), machine) == "worker"
 
 
 def test_the_scratch_folder_is_a_place_to_work_in(tmp_path, machine):
     def act():
         Path("a/b").mkdir(parents=True)
         Path("a/x").write_text("text")
-        Path("a/x").rename("a/b/y")
-        Path("link").symlink_to("a/b/y")
+        Path("a/x").rename("a/y")
+        Path("link").symlink_to("a/y")
         text = Path("link").read_text()
-        Path("a/b/y").unlink()
-        return text, [path.name for path in Path("a/b").iterdir()], Path.cwd().name
+        Path("a/y").unlink()
+        return text, [path.name for path in Path("a").iterdir()], Path.cwd().name
 
-    assert inside(policy(tmp_path / "s"), act, (), machine) == ["text", [], "s"]
+    assert inside(policy(tmp_path / "s"), act, (), machine) == ["text", ["b"], "s"]
 
 
 def test_a_scratch_folder_in_memory_is_bounded_and_leaves_nothing(tmp_path):
@@ -294,7 +339,7 @@ def test_processor_time_is_bounded(tmp_path):
         while True:
             pass
 
-    process = Inside(policy(tmp_path / "s", cpu_seconds=1), act, machine_as_is)
+    process = Inside(policy(tmp_path / "s", cpu_seconds=1), act, AS_IS)
     assert process.wait() == 128 + signal.SIGKILL
 
 
@@ -324,7 +369,7 @@ def test_what_a_runner_leaves_behind_ends_with_it(tmp_path):
         _leave_behind(held)
         os.close(held)
 
-    process = Inside(policy(tmp_path / "s"), act, machine_as_is)
+    process = Inside(policy(tmp_path / "s"), act, AS_IS)
     os.close(held)
     report = process.until("report")
     if "pid_namespace" not in report["active"]:
@@ -357,7 +402,7 @@ def test_a_runner_ends_with_its_zygote(tmp_path):
     def act():
         time.sleep(600)
 
-    process = Inside(policy(tmp_path / "s"), act, machine_as_is)
+    process = Inside(policy(tmp_path / "s"), act, AS_IS)
     process.until("report")
     os.kill(process.outer, signal.SIGKILL)
     process.wait()

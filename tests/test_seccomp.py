@@ -5,14 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from eval.runner.seccomp import REFUSED, Settings, program
+from eval.runner.seccomp import CHANGES_OF_ATTRIBUTES, REFUSED, Settings, program
 from eval.runner.syscalls import MACHINES, NUMBERS
 
 HEADERS = (Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h"), Path("/usr/include/asm-generic/unistd.h"))
 ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 ALLOW, KILL = 0x7FFF0000, 0x80000000
-OPEN = Settings(unix_sockets=True, memory_files=True, alone=True, signals_scoped=True)
-CLOSED = Settings(unix_sockets=False, memory_files=False, alone=False, signals_scoped=False)
+OPEN, CLOSED = Settings(*[True] * 6), Settings(*[False] * 6)
 PID = 4321
 
 
@@ -59,6 +58,10 @@ def test_refused_calls_and_ordinary_ones(machine, settings):
     for name in REFUSED:
         if NUMBERS[name][MACHINES.index(machine)] is not None:
             assert execute(code, machine, name) == 0x50000 | errno.EPERM, name
+    for name in CHANGES_OF_ATTRIBUTES:
+        if NUMBERS[name][MACHINES.index(machine)] is not None:
+            expected = 0x50000 | errno.EPERM if settings is CLOSED else ALLOW
+            assert execute(code, machine, name) == expected, name
     ordinary = (0, 1, 3, 9, 59, 202, 257) if machine == "x86_64" else (56, 57, 63, 64, 98, 221, 222)
     for call in ordinary:
         assert execute(code, machine, call) == ALLOW, call
@@ -90,6 +93,19 @@ def test_refused_calls_and_ordinary_ones(machine, settings):
         (CLOSED, "memfd_create", (), errno.EPERM),
         (OPEN, "setsid", (), 0),
         (CLOSED, "setsid", (), errno.EPERM),
+        (OPEN, "prctl", (15, 0x1000), 0),
+        (OPEN, "prctl", (1, 0), errno.EPERM),
+        (OPEN, "prctl", (22, 2), errno.EPERM),
+        (OPEN, "openat", (-100, 0x1000, 0o1000), 0),
+        (OPEN, "openat2", (), 0),
+        (CLOSED, "openat", (-100, 0x1000, 0o2100000), 0),
+        (CLOSED, "openat", (-100, 0x1000, 0o1101), 0),
+        (CLOSED, "openat", (-100, 0x1000, 0o1002), 0),
+        (CLOSED, "openat", (-100, 0x1000, 0o1000), errno.EPERM),
+        (CLOSED, "openat", (-100, 0x1000, 0o1003), errno.EPERM),
+        (CLOSED, "openat", (-100, 0x1000, 0o2001100), errno.EPERM),
+        (CLOSED, "openat2", (), errno.ENOSYS),
+        (CLOSED, "truncate", (), errno.EPERM),
         (CLOSED, "prlimit64", (0, 7), 0),
         (CLOSED, "prlimit64", (PID - 1, 7), errno.EPERM),
         (OPEN, "kill", (PID - 1, 9), 0),

@@ -48,8 +48,12 @@ class Filter:
 
     def refuse_values(self, name: str, argument: int, *values: int) -> None:
         """Refuse a call with one of these values."""
+        self.refuse_masked(name, argument, 0xFFFFFFFF, *values)
+
+    def refuse_masked(self, name: str, argument: int, mask: int, *values: int) -> None:
+        """Refuse a call where the argument, under the mask, is one of these values."""
         for value in values:
-            self._on_argument(name, argument, (_JEQ, value, 0, 1), _REFUSE)
+            self._on_argument(name, argument, (_AND, mask, 0, 0), (_JEQ, value, 0, 1), _REFUSE)
 
     def require_values(self, name: str, argument: int, *values: int, mask: int = 0xFFFFFFFF) -> None:
         """Refuse a call unless the argument, under the mask, is one of these values."""

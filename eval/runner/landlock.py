@@ -14,7 +14,8 @@ EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 MAKE_CHAR, MAKE_BLOCK, TRUNCATE, IOCTL_DEV = 1 << 6, 1 << 11, 1 << 14, 1 << 15
 _ALL_BY_ABI = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15) - 1, 5: (1 << 16) - 1}
 _FILE_RIGHTS = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV
-_NET_ABI, _SCOPE_ABI = 4, 6
+TRUNCATE_ABI, _NET_ABI, SCOPE_ABI = 3, 4, 6
+_NEWEST = 7
 _TCP_BIND_CONNECT = 0b11
 _ABSTRACT_SOCKETS_SIGNALS = 0b11
 
@@ -36,31 +37,25 @@ class _PathBeneath(ctypes.Structure):
 
 
 def abi() -> int:
-    """Return the kernel's version of Landlock; 0 where there is none."""
+    """Return the kernel's version of Landlock, as far as it is known here; 0 where there is none."""
     try:
-        return linux.syscall(CREATE_RULESET, None, 0, _VERSION)
+        return min(_NEWEST, linux.syscall(CREATE_RULESET, None, 0, _VERSION))
     except OSError:
         return 0
-
-
-def scopes_signals(version: int) -> bool:
-    """Tell whether this version keeps signals and abstract sockets inside the sandbox."""
-    return version >= _SCOPE_ABI
 
 
 class Ruleset:
     """What is allowed, collected before it is put in force; everything else is refused."""
 
-    def __init__(self) -> None:
-        """Start with nothing allowed; raises `OSError` where the kernel has no Landlock."""
-        version = abi()
+    def __init__(self, version: int) -> None:
+        """Start with nothing allowed; raises `OSError` where the kernel lacks this version."""
         self.rights = _ALL_BY_ABI[max(1, min(version, max(_ALL_BY_ABI)))]
         attributes = _RulesetAttributes(
             self.rights,
             _TCP_BIND_CONNECT if version >= _NET_ABI else 0,
-            _ABSTRACT_SOCKETS_SIGNALS if scopes_signals(version) else 0,
+            _ABSTRACT_SOCKETS_SIGNALS if version >= SCOPE_ABI else 0,
         )
-        size = 24 if scopes_signals(version) else 16 if version >= _NET_ABI else 8
+        size = 24 if version >= SCOPE_ABI else 16 if version >= _NET_ABI else 8
         self.descriptor = linux.syscall(CREATE_RULESET, ctypes.byref(attributes), size, 0)
 
     def allow(self, paths: Iterable[Path], rights: int) -> None:

@@ -13,6 +13,8 @@ NEWUSER, NEWPID, NEWNET = 0x10000000, 0x20000000, 0x40000000
 ALL = NEWNS | NEWCGROUP | NEWUTS | NEWIPC | NEWUSER | NEWPID | NEWNET
 _RDONLY, _NOSUID, _NODEV, _NOEXEC, _BIND, _REC, _PRIVATE = 1, 2, 4, 8, 4096, 16384, 1 << 18
 _PLAIN = _NOSUID | _NODEV | _NOEXEC
+_MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE, _ATTRIBUTE_RDONLY = 442, -100, 0x8000, 1
+_ATTRIBUTES = struct.Struct("=QQQQ")
 _TOLD = struct.Struct("=i?")
 
 
@@ -114,15 +116,35 @@ def own_mounts() -> None:
     linux.call("mount", None, b"/", None, _REC | _PRIVATE, None)
 
 
+def bind_to_itself(folder: Path) -> None:
+    """Make a folder a mount of its own, so that it can differ from what is around it."""
+    linux.call("mount", os.fsencode(folder), os.fsencode(folder), None, _BIND, None)
+
+
+def make_read_only(keep: Iterable[Path]) -> None:
+    """Close every mount to writing, changes of owner, mode and times too, but for the mounts kept.
+
+    Device nodes still work. Raises `OSError` on kernels before 5.12.
+    """
+    writable = [folder for folder in keep if not os.statvfs(folder).f_flag & os.ST_RDONLY]
+    _set_mount(b"/", _ATTRIBUTES.pack(_ATTRIBUTE_RDONLY, 0, 0, 0), _AT_RECURSIVE)
+    for folder in writable:
+        _set_mount(os.fsencode(folder), _ATTRIBUTES.pack(0, _ATTRIBUTE_RDONLY, 0, 0), 0)
+
+
+def _set_mount(path: bytes, attributes: bytes, flags: int) -> None:
+    linux.syscall(_MOUNT_SETATTR, _AT_FDCWD, path, flags, attributes, len(attributes))
+
+
 def mount_proc() -> None:
     """Mount a /proc that shows the processes of this PID namespace alone."""
     linux.call("mount", b"proc", b"/proc", b"proc", _PLAIN, None)
 
 
 def mount_memory(folder: Path, most_bytes: int) -> None:
-    """Cover a folder with an empty one in memory, of bounded size."""
+    """Cover a folder with an empty one in memory, of bounded size; libraries may be loaded from it."""
     options = f"size={most_bytes},mode=1777".encode()
-    linux.call("mount", b"tmpfs", os.fsencode(folder), b"tmpfs", _PLAIN, options)
+    linux.call("mount", b"tmpfs", os.fsencode(folder), b"tmpfs", _NOSUID | _NODEV, options)
 
 
 def mask(paths: Iterable[Path]) -> None:

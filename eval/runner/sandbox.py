@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 SHARED_MEMORY, SHARED_MEMORY_BYTES = Path("/dev", "shm"), 64 << 20
+_SYSTEM_STATE = tuple(Path("/proc", name) for name in ("bus", "fs", "irq", "sys", "sysrq-trigger"))
 _SIGKILL = 9
 
 
@@ -54,6 +55,8 @@ class SandboxPolicy(Record):
     """Device nodes under /dev; None is every NVIDIA node."""
     ipc_namespace: bool | None = None
     """None is: without CUDA only, since CUDA's memory handles do not cross it."""
+    landlock_version: int = 99
+    """Use no more of Landlock than this version of it has."""
     scratch_bytes: int | None = None
     """Cover the scratch folder with one in memory of this size, which ends with the runner."""
 
@@ -114,11 +117,12 @@ def enter(policy: SandboxPolicy) -> SandboxReport:
     levels.attempt("no_new_privs", lambda: _ignore(linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)))
     levels.attempt("capabilities", capabilities.drop_all)
     _ignore(linux.prctl(linux.PR_SET_PDEATHSIG, _SIGKILL))
+    version = min(policy.landlock_version, landlock.abi())
     private_shm = levels.holds("private_shm")
-    if levels.attempt("landlock", lambda: _restrict_paths(policy, shared_memory=private_shm)):
-        levels.note("signal_scope", held=landlock.scopes_signals(landlock.abi()))
+    if levels.attempt("landlock", lambda: _restrict_paths(policy, version, shared_memory=private_shm)):
+        levels.note("signal_scope", held=version >= landlock.SCOPE_ABI)
     levels.attempt("rlimits", lambda: _limit(policy))
-    settings = _settings(policy, signals_scoped=levels.holds("signal_scope"))
+    settings = _settings(policy, levels, version)
     levels.attempt("seccomp", lambda: seccomp.install(settings))
     return levels.report
 
@@ -154,6 +158,18 @@ def _enter_namespaces(policy: SandboxPolicy, levels: _Levels) -> None:
         levels.attempt("private_scratch", lambda: namespaces.mount_memory(scratch, size))
     if in_pid_namespace():
         levels.attempt("private_proc", namespaces.mount_proc)
+    levels.attempt("read_only_mounts", lambda: _close_mounts(policy, levels))
+
+
+def _close_mounts(policy: SandboxPolicy, levels: _Levels) -> None:
+    """Leave to write: the scratch folder, private shared memory, and this process's part of /proc."""
+    keep = [*allowed.resolved([policy.scratch]), Path("/proc")]
+    if levels.holds("private_shm"):
+        keep.append(SHARED_MEMORY)
+    for folder in (keep[0], *_SYSTEM_STATE):
+        if folder.exists():
+            namespaces.bind_to_itself(folder)
+    namespaces.make_read_only(keep)
 
 
 def _own_mounts() -> None:
@@ -188,9 +204,9 @@ def _read_roots(policy: SandboxPolicy) -> tuple[Path, ...]:
     return allowed.resolved((*named, *allowed.python_roots(), *allowed.library_roots()))
 
 
-def _restrict_paths(policy: SandboxPolicy, *, shared_memory: bool) -> None:
+def _restrict_paths(policy: SandboxPolicy, version: int, *, shared_memory: bool) -> None:
     hidden = allowed.resolved(policy.hidden)
-    rules = landlock.Ruleset()
+    rules = landlock.Ruleset(version)
     rules.allow(allowed.expand(_read_roots(policy), hidden), landlock.READ_EXECUTE)
     quiet = (*allowed.SYS, *(f"/proc/{name}" for name in allowed.PROC))
     rules.allow(map(Path, quiet), landlock.READ)
@@ -210,10 +226,12 @@ def _device_nodes(policy: SandboxPolicy) -> tuple[str, ...]:
     return (*allowed.DEVICES, *nodes)
 
 
-def _settings(policy: SandboxPolicy, *, signals_scoped: bool) -> seccomp.Settings:
+def _settings(policy: SandboxPolicy, levels: _Levels, version: int) -> seccomp.Settings:
     return seccomp.Settings(
         unix_sockets=policy.cuda,
         memory_files=policy.cuda,
         alone=in_pid_namespace(),
-        signals_scoped=signals_scoped,
+        signals_scoped=levels.holds("signal_scope"),
+        mounts_read_only=levels.holds("read_only_mounts"),
+        truncation_checked=levels.holds("landlock") and version >= landlock.TRUNCATE_ABI,
     )

@@ -24,14 +24,23 @@ REFUSED = (
     "kexec_load", "kexec_file_load", "reboot", "swapon", "swapoff", "acct", "quotactl", "quotactl_fd",
     "syslog", "vhangup", "iopl", "ioperm", "modify_ldt", "sethostname", "setdomainname",
     "settimeofday", "clock_settime", "clock_adjtime", "adjtimex",
+    "seccomp",
     "name_to_handle_at", "open_by_handle_at", "fanotify_init", "shmget", "msgget", "semget", "mq_open",
 )  # fmt: skip
 """Refused whatever their arguments."""
+
+CHANGES_OF_ATTRIBUTES = (
+    "chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "lchown", "fchown", "fchownat",
+    "setxattr", "lsetxattr", "fsetxattr", "setxattrat", "removexattr", "lremovexattr", "fremovexattr",
+    "removexattrat", "utime", "utimes", "futimesat", "utimensat", "file_setattr",
+)  # fmt: skip
+"""Landlock does not see these: an owner could close the user's own files to the user."""
 
 _SET_MODE_FILTER, _SPEC_ALLOW = 1, 1 << 2
 _TYPE_INTO_TERMINAL = (0x5412, 0x541C)
 _SIGNAL_ON_INPUT_IOCTL, _SIGNAL_ON_INPUT_FCNTL = (0x8901, 0x8902), (8, 15)
 _TYPE_MASK = 0xF
+_PR_SET_SECCOMP = 22
 
 
 class Settings(NamedTuple):
@@ -45,6 +54,10 @@ class Settings(NamedTuple):
     """No other process can be named: the runner has a PID namespace of its own."""
     signals_scoped: bool
     """Landlock keeps signals inside."""
+    mounts_read_only: bool
+    """Nothing but the scratch folder lies on a mount that can be written."""
+    truncation_checked: bool
+    """Landlock knows that cutting a file short is writing."""
 
 
 class _Program(ctypes.Structure):
@@ -59,9 +72,12 @@ def program(settings: Settings, machine: str, pid: int) -> bytes:
     build.refuse_bits("clone", 0, NEW_NAMESPACES)
     build.refuse_values("ioctl", 1, *_TYPE_INTO_TERMINAL, *_SIGNAL_ON_INPUT_IOCTL)
     build.refuse_values("fcntl", 1, *_SIGNAL_ON_INPUT_FCNTL)
+    build.refuse_values("prctl", 0, linux.PR_SET_PDEATHSIG, _PR_SET_SECCOMP)
     _refuse_sockets(build, settings)
     if not settings.memory_files:
         build.refuse("memfd_create", "memfd_secret")
+    if not settings.mounts_read_only:
+        _keep_files(build, truncation_checked=settings.truncation_checked)
     if not settings.alone:
         _keep_in_group(build)
     if not settings.alone and not settings.signals_scoped:
@@ -80,6 +96,16 @@ def _refuse_sockets(build: Filter, settings: Settings) -> None:
     build.require_values("socketpair", 1, *streams, mask=_TYPE_MASK)
     build.refuse("connect", error=errno.ENOENT)
     build.refuse_pointer("sendto", 4)
+
+
+def _keep_files(build: Filter, *, truncation_checked: bool) -> None:
+    build.refuse(*CHANGES_OF_ATTRIBUTES)
+    if not truncation_checked:
+        build.refuse("truncate")
+        build.refuse("openat2", error=errno.ENOSYS)
+        cut = [os.O_TRUNC | mode for mode in (os.O_RDONLY, os.O_ACCMODE)]
+        build.refuse_masked("open", 1, os.O_TRUNC | os.O_ACCMODE, *cut)
+        build.refuse_masked("openat", 2, os.O_TRUNC | os.O_ACCMODE, *cut)
 
 
 def _keep_in_group(build: Filter) -> None:
