@@ -10,8 +10,8 @@ from harness.data import prompts_dir
 from harness.errors import UsageError
 from harness.metrics import load_metrics
 from harness.problems import load_problem
-from harness.prompts import load_gpu, load_stage, render_prompt
-from harness.prompts.templates import render_body, render_main
+from harness.prompts import load_gpu, load_stage, render_prompt, stage_names
+from harness.prompts.templates import render_main, render_text
 
 GOLDEN = Path(__file__).parent / "golden" / "final_micro_tuning_4090.txt"
 OTHER_CODE = """import triton
@@ -46,6 +46,15 @@ def changed(one, other):
 
 def test_seed_prompt_is_byte_exact():
     assert seed().text.encode() == GOLDEN.read_bytes()
+
+
+@pytest.mark.parametrize("name", stage_names())
+def test_golden_prompt_of_each_stage(name):
+    feedback = (
+        "incorrect: values\nworst element [0, 128]: expected 64.2, got 0.5" if name == "repair" else None
+    )
+    golden = GOLDEN.with_name(f"{name}_4090.txt")
+    assert seed(stage=load_stage(name), feedback=feedback).text.encode() == golden.read_bytes()
 
 
 def test_prompt_names_its_sources():
@@ -188,7 +197,7 @@ def test_template_errors_name_file_and_line(file, old, new, place, tmp_path):
 
 def test_body_errors_name_file_and_line():
     with pytest.raises(UsageError, match=r"^s\.md, line 12: 'nothing' is undefined$"):
-        render_body("first\n{{ nothing }}", 11, Path("s.md"))
+        render_text("first\n{{ nothing }}", 11, Path("s.md"))
 
 
 def test_a_stage_that_lacks_what_it_needs(tmp_path):

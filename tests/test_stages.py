@@ -1,33 +1,35 @@
 """Stage files: every bullet is bound, numbers come from the rules, a wrong key says what is allowed."""
 
 import re
-from types import SimpleNamespace
 
 import pytest
 
 from harness.data import prompts_dir
 from harness.errors import UsageError
-from harness.prompts.bullets import bullets, without_marks
+from harness.prompts.bullets import bullets
 from harness.prompts.stages import load_stage, read_stage, stage_names
-from harness.prompts.templates import render_body
 
 SEED = prompts_dir() / "stages" / "final_micro_tuning.md"
+# As Nsight Compute 2025.3.1 lists them for both ad102 and gh100; launch__* exist on every chip.
+COUNTERS = {"dram__bytes_read", "dram__bytes_write", "gpu__time_duration", "smsp__inst_executed_op_local_ld"}
+COUNTERS |= {"l1tex__data_bank_conflicts_pipe_lsu_mem_shared"}
+RATES = {"sm__warps_active", "sm__pipe_tensor_cycles_active"}
+THROUGHPUTS = {"dram__throughput", "sm__throughput"}
+PERCENTAGES = {"l1tex__t_sector_hit_rate", "lts__t_sector_hit_rate"}
+PERCENTAGES |= {f"smsp__sass_average_data_bytes_per_sector_mem_global_op_{way}" for way in ("ld", "st")}
+RATIOS = {"smsp__average_warps_issue_stalled_long_scoreboard_per_issue_active"}
+METRICS = {
+    *(f"{name}.sum" for name in COUNTERS),
+    *(f"{name}.avg.pct_of_peak_sustained_active" for name in RATES),
+    *(f"{name}.avg.pct_of_peak_sustained_elapsed" for name in THROUGHPUTS),
+    *(f"{name}.pct" for name in PERCENTAGES),
+    *(f"{name}.ratio" for name in RATIOS),
+}
 
 
 @pytest.fixture(params=stage_names())
 def stage(request):
     return load_stage(request.param)
-
-
-def body_of(stage):
-    return render_body(
-        without_marks(stage.body),
-        stage.body_line,
-        stage.path,
-        rules=SimpleNamespace(**stage.rules),
-        acceptance=stage.acceptance,
-        scope=stage.scope,
-    )
 
 
 def edited(folder, old, new):
@@ -54,9 +56,19 @@ def test_every_bullet_is_bound_to_a_rule_or_marked_as_advice(stage):
     assert len(found) == len(re.findall(r"<!-- (?:rule: \w+|advice) -->", stage.body))
 
 
+def test_metrics_exist_on_the_chips(stage):
+    assert {name for name in stage.metrics if not name.startswith("launch__")} <= METRICS
+    assert len(set(stage.metrics)) == len(stage.metrics)
+
+
+def test_the_stages_of_an_optimisation_are_there():
+    wanted = "block_tiling fusion grid_and_parallelism memory_access port repair seed final_micro_tuning"
+    assert set(stage_names()) >= set(wanted.split())
+
+
 def test_every_stage_renders_without_marks(stage):
-    assert "<!--" not in body_of(stage)
-    assert "{{" not in body_of(stage)
+    assert "<!--" not in stage.render_body()
+    assert "{{" not in stage.render_body()
 
 
 @pytest.mark.parametrize(
@@ -71,8 +83,8 @@ def test_every_stage_renders_without_marks(stage):
     ],
 )
 def test_the_prompt_says_what_the_rule_holds(old, new, line, tmp_path):
-    changed = body_of(read_stage(edited(tmp_path, old, new))).splitlines()
-    original = body_of(load_stage("final_micro_tuning")).splitlines()
+    changed = read_stage(edited(tmp_path, old, new)).render_body().splitlines()
+    original = load_stage("final_micro_tuning").render_body().splitlines()
     assert [new for old, new in zip(original, changed, strict=True) if old != new] == [line]
 
 
@@ -121,7 +133,7 @@ def test_the_prompt_says_what_the_rule_holds(old, new, line, tmp_path):
         ('check = "frozen"', 'check = "freeze"', "rules.frozen_launch: .*'frozen'"),
         ('check = "frozen"\n', "", "rules.frozen_launch: Unable to extract tag using discriminator 'check'"),
         (
-            'what = ["grid", "blocks"]',
+            'what = ["grid", "block"]',
             'what = ["grids"]',
             "rules.frozen_launch.what.0: Input should be 'grid' or",
         ),
@@ -134,6 +146,19 @@ def test_the_prompt_says_what_the_rule_holds(old, new, line, tmp_path):
             "line LINE: no rule 'config_cuont'; the nearest: config_count",
         ),
         ("±{{ rules.num_stages_step.step }}", "±1", "line LINE: take 1 from the rule, as in"),
+        ("num_stages by", "stages by", "rules.num_stages_step: its bullet must name 'num_stages'"),
+        ("grid or BLOCK", "grid", "rules.frozen_launch: its bullet must name 'block'"),
+        (
+            "{{ rules.config_count.maximum }}",
+            "many",
+            r"its bullet must render {{ rules.config_count.maximum }}",
+        ),
+        ("acceptance.min_gain", "acceptance.clear_gain", r"its bullet must render {{ acceptance.min_gain }}"),
+        (
+            "- Always",
+            "- Keep scope <!-- rule: scope -->\n- Always",
+            r"scope: its bullet must render {{ scope }}",
+        ),
         ("step = 1", "step = = 1", r"not valid TOML: .*\(at line LINE, column 8\)"),
         ("+++\nParams", "Params", "must start with TOML front matter"),
         ("+++\ntitle", "title", "must start with TOML front matter"),
@@ -157,13 +182,13 @@ def test_a_stage_without_a_body(tmp_path):
 def test_windows_line_ends_change_nothing(tmp_path):
     path = tmp_path / "final_micro_tuning.md"
     path.write_bytes(SEED.read_bytes().replace(b"\n", b"\r\n"))
-    assert body_of(read_stage(path)) == body_of(load_stage("final_micro_tuning"))
+    assert read_stage(path).render_body() == load_stage("final_micro_tuning").render_body()
     assert read_stage(path).hash == load_stage("final_micro_tuning").hash
 
 
 def test_numbers_of_advice_are_free(tmp_path):
     path = edited(tmp_path, "Autotune:", "Autotune:\n- Try 3 or 4 at first <!-- advice -->")
-    assert "- Try 3 or 4 at first\n" in body_of(read_stage(path))
+    assert "- Try 3 or 4 at first\n" in read_stage(path).render_body()
 
 
 @pytest.mark.parametrize("word", ["", "final", "final_mikro_tuning", "../stages/final_micro_tuning"])

@@ -7,19 +7,20 @@ rule takes its numbers from the rule, and each rule is said by a bullet: what is
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from eval.records import Record
 from harness.errors import UsageError
 from harness.files import nearest
+from harness.prompts.stage_rules import StageRule
 
 BULLET = re.compile(r"\s*(?:[-*+•]|\d+[.)])\s+(?P<text>.*)")
 MARK = re.compile(r"[ \t]*<!-- *(?:rule: *(?P<rule>\w+)|advice) *-->[ \t]*$", re.MULTILINE)
 EXPRESSION = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}")
 NUMBER = re.compile(r"(?<![\w-])\d+(?:\.\d+)?(?![\w-])")
-STAGE_RULES = ("scope", "acceptance")
-"""Rules that stand at the head of the front matter; a bullet may name them and need not."""
+HEAD = {"scope": "scope", "acceptance": "acceptance.min_gain"}
+"""What stands at the head of the front matter, and how a bullet renders it; a bullet may name it or not."""
 
 
 class Bullet(Record):
@@ -55,29 +56,43 @@ def without_marks(body: str) -> str:
     return MARK.sub("", body)
 
 
-def check_bullets(body: str, first_line: int, path: Path, rules: Collection[str]) -> None:
+def check_bullets(body: str, first_line: int, path: Path, rules: Mapping[str, StageRule]) -> None:
     """Refuse a body whose bullets and rules do not match.
 
     Raises `UsageError`: a bullet without a mark, with an unknown rule or with a number of its own, or a
-    rule that no bullet says.
+    rule that no bullet says, or not in full.
     """
-    said = set()
+    said: dict[str, str] = {}
     for bullet in bullets(body, first_line, path):
         if bullet.rule is None:
             continue
-        said.add(bullet.rule)
+        said[bullet.rule] = said.get(bullet.rule, "") + bullet.text
         place = f"{path}, line {bullet.line}"
-        if bullet.rule not in (*rules, *STAGE_RULES):
-            raise UsageError(
-                f"{place}: no rule {bullet.rule!r}{nearest(bullet.rule, (*rules, *STAGE_RULES))}"
-            )
+        if bullet.rule not in (*rules, *HEAD):
+            raise UsageError(f"{place}: no rule {bullet.rule!r}{nearest(bullet.rule, (*rules, *HEAD))}")
         number = NUMBER.search(EXPRESSION.sub("", bullet.text))
         if number:
-            raise UsageError(
-                f"{place}: take {number[0]} from the rule, as in {{{{ rules.{bullet.rule}.… }}}}"
-            )
-    for rule in rules:
-        if rule not in said:
-            raise UsageError(
-                f"{path}: rules.{rule}: no bullet says it; a rule that is not said is not enforced"
-            )
+            raise UsageError(f"{place}: take {number[0]} from the rule, as in {{{{ rules.{bullet.rule} }}}}")
+    for name, expression in HEAD.items():
+        if name in said and expression not in "".join(EXPRESSION.findall(said[name])):
+            raise UsageError(f"{path}: {name}: its bullet must render {{{{ {expression} }}}}")
+    for name, rule in rules.items():
+        _check_said(f"{path}: rules.{name}", name, rule, said.get(name))
+
+
+def _check_said(place: str, name: str, rule: StageRule, text: str | None) -> None:
+    if text is None:
+        raise UsageError(f"{place}: no bullet says it; a rule that is not said is not enforced")
+    for field in rule.numbers:
+        if f"rules.{name}.{field}" not in "".join(EXPRESSION.findall(text)):
+            raise UsageError(f"{place}: its bullet must render {{{{ rules.{name}.{field} }}}}")
+    for field in rule.names:
+        for word in _names(getattr(rule, field)):
+            if word not in EXPRESSION.sub("", text).lower():
+                raise UsageError(f"{place}: its bullet must name {word!r}")
+
+
+def _names(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    """Return the words in small letters; of a pattern such as ``BLOCK_*`` only its beginning."""
+    values = (value,) if isinstance(value, str) else value
+    return tuple(word.partition("*")[0].rstrip("_").lower() for word in values)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from types import SimpleNamespace
 
 from eval.records import Record
 from harness.data import prompts_dir
@@ -11,10 +10,9 @@ from harness.errors import UsageError
 from harness.files import text_hash
 from harness.metrics import Metrics, check_kernels
 from harness.problems import ProblemFolder
-from harness.prompts.bullets import without_marks
 from harness.prompts.gpu_records import GpuSpec
 from harness.prompts.stages import Stage
-from harness.prompts.templates import render_body, render_main, template_hash
+from harness.prompts.templates import render_main, template_hash
 from harness.records import Prompt
 
 HINTS = {
@@ -107,19 +105,11 @@ def _own_metrics(problem: ProblemFolder, gpu: GpuSpec, code: str | None) -> Metr
 
 
 def _prompt(problem: ProblemFolder, stage: Stage, gpu: GpuSpec, shown: _Shown) -> Prompt:
-    body = render_body(
-        without_marks(stage.body),
-        stage.body_line,
-        stage.path,
-        rules=SimpleNamespace(**stage.rules),
-        acceptance=stage.acceptance,
-        scope=stage.scope,
-    )
     text = render_main(
         prompts_dir(),
         gpu=gpu,
         stage=stage,
-        body=body,
+        body=stage.render_body(),
         reference=shown.reference,
         code=shown.code,
         metrics=shown.metrics.text if shown.metrics else "",

@@ -1,13 +1,13 @@
 """The rules that a stage may set. Prompt and check read the same record, so they cannot drift apart.
 
 A rule compares a candidate with the stage's current code. Configs of the current code are exempt from the
-sets. What a record's numbers mean is said here; the checks themselves live elsewhere.
+sets. What a record's fields mean is said here; the checks themselves live elsewhere.
 """
 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -33,12 +33,18 @@ MetricName = Annotated[str, Field(pattern=f"^{METRIC_NAME.pattern}$")]
 class RuleBase(DataRecord):
     """What all rules have."""
 
+    numbers: ClassVar[tuple[str, ...]] = ()
+    """Fields that the rule's bullet renders."""
+    names: ClassVar[tuple[str, ...]] = ()
+    """Fields whose values the rule's bullet names."""
     severity: Severity = "error"
 
 
 class ParamSet(RuleBase):
     """A parameter of a new config is one of `values`."""
 
+    numbers: ClassVar = ("values",)
+    names: ClassVar = ("param",)
     check: Literal["param_set"]
     param: Param
     values: Annotated[tuple[Whole, ...], Field(min_length=1)]
@@ -59,6 +65,8 @@ class ParamSet(RuleBase):
 class ParamStep(RuleBase):
     """A parameter differs by at most `step` from an original config with the same block sizes."""
 
+    numbers: ClassVar = ("step",)
+    names: ClassVar = ("param",)
     check: Literal["param_step"]
     param: Param
     step: Count
@@ -67,6 +75,7 @@ class ParamStep(RuleBase):
 class ChangeOnlyIf(RuleBase):
     """A parameter changes only where a metric of the prompt is under `below`, in the metric's unit."""
 
+    names: ClassVar = ("param",)
     check: Literal["change_only_if"]
     param: Param
     metric: MetricName
@@ -77,13 +86,15 @@ class ChangeOnlyIf(RuleBase):
 class Frozen(RuleBase):
     """Grid as launched on the official case, or the block sizes of every config, stay as they were."""
 
+    names: ClassVar = ("what",)
     check: Literal["frozen"]
-    what: Annotated[tuple[Literal["grid", "blocks"], ...], Field(min_length=1)]
+    what: Annotated[tuple[Literal["grid", "block"], ...], Field(min_length=1)]
 
 
 class ConfigCount(RuleBase):
     """Each autotuned kernel has from `minimum` to `maximum` configs."""
 
+    numbers: ClassVar = ("minimum", "maximum")
     check: Literal["config_count"]
     minimum: Count
     maximum: Count
@@ -104,6 +115,7 @@ class KeepOriginalConfigs(RuleBase):
 class PowerOfTwo(RuleBase):
     """Parameters whose names match `params` (with ``*``) are powers of two."""
 
+    names: ClassVar = ("params",)
     check: Literal["power_of_two"]
     params: Pattern
 
@@ -111,6 +123,8 @@ class PowerOfTwo(RuleBase):
 class MultipleOf(RuleBase):
     """In kernels with ``tl.dot``, parameters whose names match `params` are multiples of `factor`."""
 
+    numbers: ClassVar = ("factor",)
+    names: ClassVar = ("params",)
     check: Literal["multiple_of"]
     params: Pattern
     factor: Count

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -10,14 +11,21 @@ from pydantic import Field, model_validator
 from harness.data import prompts_dir
 from harness.errors import UsageError
 from harness.files import DataRecord, nearest, parse_toml, read_text, text_hash, validated
-from harness.prompts.bullets import check_bullets
+from harness.prompts.bullets import check_bullets, without_marks
 from harness.prompts.stage_rules import ChangeOnlyIf, MetricName, StageRule
+from harness.prompts.templates import render_text
 
 FENCE = "+++"
 Text = Annotated[str, Field(min_length=1)]
 Section = Literal["reference", "code", "metrics"]
 Need = Literal["reference", "code", "metrics", "feedback"]
 Scope = Literal["parameters", "kernels", "any"]
+SCOPES: dict[Scope, str] = {
+    "parameters": "Keep the same kernels, launched as often, and the same PyTorch operators",
+    "kernels": "Kernels may be split or merged; keep the same PyTorch operators",
+    "any": "Kernels and PyTorch operators may be merged, replaced or dropped",
+}
+"""How a bullet says the scope. Kernel bodies are always free."""
 RuleId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
@@ -52,7 +60,7 @@ class Stage(DataRecord):
     """What must be there, or there is no prompt."""
     scope: Scope
     """`parameters`: the same kernels launched as often and the same library operators called as in the
-    current code; `kernels`: the same library operators; `any`: no limit. Kernel bodies are always free."""
+    current code; `kernels`: the same library operators; `any`: no limit."""
     metrics: tuple[MetricName, ...] = ()
     """What to collect, in the order in which prompts show it."""
     acceptance: Acceptance | None = None
@@ -69,6 +77,20 @@ class Stage(DataRecord):
     def min_gain(self) -> float | None:
         """Gain over the current code from which a candidate is kept; None where there is no current code."""
         return self.acceptance.min_gain if self.acceptance else None
+
+    def render_body(self) -> str:
+        """Return the body as the prompt shows it, all numbers from the front matter.
+
+        Raises `UsageError`: an expression in the body fails, with its file and line.
+        """
+        return render_text(
+            without_marks(self.body),
+            self.body_line,
+            self.path,
+            rules=SimpleNamespace(**self.rules),
+            acceptance=self.acceptance,
+            scope=SCOPES[self.scope],
+        )
 
     @property
     def hash(self) -> str:
@@ -129,6 +151,7 @@ def read_stage(path: Path) -> Stage:
         text=text,
     )
     check_bullets(stage.body, stage.body_line, path, stage.rules)
+    stage.render_body()
     return stage
 
 

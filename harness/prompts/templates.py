@@ -33,16 +33,16 @@ def render_main(folder: Path, /, **values: Any) -> str:
         raise UsageError(_explain(error, path)) from error
 
 
-def render_body(body: str, first_line: int, path: Path, **values: Any) -> str:
-    """Render a stage's body; `first_line` is its place in the file, for messages.
+def render_text(text: str, first_line: int, path: Path, **values: Any) -> str:
+    """Render a part of a file; `first_line` is its place there, for messages.
 
-    Raises `UsageError`: the body fails, with its file and line.
+    Raises `UsageError`: an expression in it fails, with its file and line.
     """
     environment = _environment(prompts_dir())
     # The leading empty lines make Jinja count lines as the file does.
     offset = first_line - 1
     try:
-        code = environment.compile("\n" * offset + body, name=path.name, filename=str(path))
+        code = environment.compile("\n" * offset + text, name=path.name, filename=str(path))
         template = Template.from_code(environment, code, environment.make_globals(None))
         return template.render(**values)[offset:]
     except EXPRESSION_ERRORS as error:
