@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from harness.errors import UsageError
 
 T = TypeVar("T")
-PLAIN_WIDTH = 160
+PLAIN_WIDTH = 240
 """Columns of a table that goes to a file or a pipe."""
 
 

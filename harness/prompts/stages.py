@@ -150,8 +150,8 @@ def read_stage(path: Path) -> Stage:
         path=path,
         text=text,
     )
-    check_bullets(stage.body, stage.body_line, path, stage.rules)
     stage.render_body()
+    check_bullets(stage.body, stage.body_line, path, stage.rules)
     return stage
 
 
