@@ -75,5 +75,11 @@ class Attempt(Record):
     """UTC, ISO 8601."""
     rules: RulesMode = "strict"
     """Mode of the static rules under which it was judged."""
+    device: Literal["cuda", "cpu"] | None = None
+    """What it was judged on, or was to be judged on where it never reached a device."""
+    gpu_name: str | None = None
+    """Device name of the GPU there; None on a CPU."""
+    size: str | None = None
+    """Size profile that was asked for; None is the official one."""
     void_reason: str | None = None
     """Why it was struck from scores; None for an attempt that counts."""

@@ -47,12 +47,12 @@ def environment(gpu=None):
 
 
 def passed(time=None, *, device="cuda", gpu=H100, stage=True, open_=True, **fields):
-    where = {"environment": environment(gpu), "size": "official"} if device == "cuda" else {}
+    where = {"environment": environment(gpu)} if device == "cuda" else {}
     return Passed(device=device, timing=time, tracks=Tracks(open=open_, stage=stage), **(where | fields))
 
 
 def incorrect(reason="values", *, device="cuda", gpu=H100, **fields):
-    where = {"environment": environment(gpu), "size": "official"} if device == "cuda" else {}
+    where = {"environment": environment(gpu)} if device == "cuda" else {}
     return Incorrect(reason=reason, device=device, tracks=Tracks(open=False, stage=False), **(where | fields))
 
 
@@ -78,6 +78,11 @@ def attempt(number, verdict, *, model="m", stage="tuning", run="r1", problem="sc
         "verdict": verdict,
         "error": None if verdict else "EnvironmentFailure: the driver went away",
         "evaluator": "0.1.0",
+        "device": verdict.device if verdict and verdict.device else "cuda",
         "created": f"2026-06-01T12:00:{number % 60:02d}.000Z",
     }
-    return Attempt(**(values | fields))
+    values |= fields
+    if values["device"] == "cuda":
+        seen = verdict.environment if verdict else None
+        values.setdefault("gpu_name", seen.gpu if seen else H100)
+    return Attempt(**values)

@@ -92,13 +92,13 @@ def store(tmp_path):
     path = tmp_path / "results.db"
     with Store(path) as opened, opened.run("eval") as run:
         for row in ATTEMPTS:
-            device = row.verdict.device if row.verdict else None
             key = JudgeKey(
                 candidate_hash=row.id,
                 problem=row.problem,
                 problem_hash="p",
                 stage=row.stage,
-                device=device,
+                device=row.device,
+                gpu_name=row.gpu_name,
                 evaluator=row.evaluator,
             )
             opened.save_attempt(
@@ -120,7 +120,7 @@ def run(*arguments):
 def test_the_command_prints_json_lines(store):
     result = run("leaderboard", "--store", store, "--json", "--track", "open")
     rows = [json.loads(line) for line in result.stdout.splitlines()]
-    assert {row["model"] for row in rows} == {"wide|model", "other", "laptop"}
+    assert {row["model"]: row["gpu"] for row in rows} == {"wide|model": H100, "other": H100, "laptop": None}
     assert {row["track"] for row in rows} == {"open"}
 
 

@@ -9,7 +9,7 @@ from harness.scores import BASELINES, THRESHOLDS, Place, fast_p, left_out, legal
 from harness.scores.formulas import rate, spread
 from harness.scores.words import percent, times
 
-ON_H100 = Place(device="cuda", gpu=H100, size="official")
+ON_H100 = Place(device="cuda", gpu=H100, size=None)
 ON_CPU = Place(device="cpu", gpu=None, size=None)
 
 
@@ -180,36 +180,24 @@ def test_two_gpus_never_share_a_row():
 
 
 def test_two_size_profiles_never_share_a_row():
-    rows = score_table([attempt(1, passed(timing(2.0))), attempt(2, passed(timing(3.0), size="8gb"))])
-    assert sorted(row.place.size for row in rows if row.track == "open") == ["8gb", "official"]
+    rows = score_table([attempt(1, passed(timing(2.0))), attempt(2, passed(timing(3.0)), size="8gb")])
+    assert {row.place.size for row in rows} == {None, "8gb"}
 
 
 @pytest.mark.parametrize(
-    ("lost", "places"),
-    [
-        ({"run": "r1", "model": "other"}, {ON_H100}),  # where its run judged others
-        ({"run": "r2", "model": "cpu model"}, {ON_CPU}),
-        ({"run": "unknown", "model": "m"}, {ON_H100}),  # else where its model was judged
-        ({"run": "unknown", "model": "nobody"}, {Place(device=None, gpu=None, size=None)}),
-    ],
+    "verdict", [failed("extract"), rejected(), None], ids=["no code", "broken rule", "our error"]
 )
-def test_an_attempt_that_reached_no_device_counts_where_its_run_did(lost, places):
-    attempts = [
-        attempt(1, passed(timing(2.0)), run="r1"),
-        attempt(2, passed(device="cpu"), run="r2", model="cpu model"),
-        attempt(3, failed("extract"), **lost),
-    ]
-    with_failure = {s.place for s in score_table(attempts) if "failed" in s.statuses}
-    assert with_failure == places
+@pytest.mark.parametrize("place", [ON_H100, ON_CPU, Place(device="cuda", gpu=H100, size="8gb")], ids=str)
+def test_an_attempt_that_never_ran_counts_where_it_was_to_be_judged(verdict, place):
+    (score,) = score_table(
+        [attempt(1, verdict, device=place.device, gpu_name=place.gpu, size=place.size, stage=None)]
+    )
+    assert (score.place, score.attempts) == (place, 1)
 
 
-def test_a_failure_on_a_known_device_does_not_count_on_another():
-    attempts = [
-        attempt(1, passed(timing(2.0))),
-        attempt(2, passed(device="cpu")),
-        attempt(3, rejected(device="cuda")),
-    ]
-    assert {s.place for s in score_table(attempts) if "rejected" in s.statuses} == {ON_H100}
+def test_the_gpu_that_the_verdict_names_is_the_one_that_judged():
+    (score,) = score_table([attempt(1, passed(gpu="NVIDIA L4"), gpu_name=H100, stage=None)])
+    assert score.place.gpu == "NVIDIA L4"
 
 
 def test_attempts_without_a_stage_are_not_on_the_stage_track():

@@ -10,8 +10,7 @@ from eval.records import Record, Track
 from harness.records import Attempt, Candidate
 from harness.report.outcomes import Status, status_of
 from harness.report.why import headline, why
-from harness.scores import place_name, times
-from harness.scores.placing import own_place
+from harness.scores import place_name, place_of, times
 
 TEXT_LIMIT = 120_000
 """Characters of a reply or a candidate that the page carries; `show ID` has the rest."""
@@ -69,7 +68,7 @@ def row(attempt: Attempt) -> Row:
         source=attempt.reply.source,
         problem=attempt.problem,
         stage=attempt.stage,
-        place=place_name(own_place(attempt)),
+        place=place_name(place_of(attempt)),
         speed=times(ratio) if ratio else "",
         speedup=ratio or 0.0,
         ms=_ms(attempt),
@@ -153,7 +152,7 @@ def _detail(attempt: Attempt) -> Detail:
     shown = {"reply": reply.model_copy(update={"text": text}), "candidate": short, "verdict": verdict}
     return Detail(
         why=why(attempt),
-        place=place_name(own_place(attempt)),
+        place=place_name(place_of(attempt)),
         attempt=attempt.model_copy(update=shown),
         code_lines=code_lines,
         reply_length=len(reply.text),

@@ -13,8 +13,7 @@ from statistics import median
 
 from eval.records import Record, Timing
 from harness.records import Attempt
-from harness.scores import Place, place_name, times
-from harness.scores.placing import own_place
+from harness.scores import Place, place_name, place_of, times
 
 _LABEL_PX, _DOT_PX, _LANE_PX, _STACK = 18, 11, 26, 9
 _BIN_PERCENT = 2.2
@@ -75,7 +74,7 @@ def strips(attempts: Iterable[Attempt]) -> tuple[Strip, ...]:
             continue
         ratio = verdict.timing.speedup.eager
         if ratio is not None and isfinite(ratio.median) and ratio.median > 0:
-            groups[attempt.problem, own_place(attempt)].append((attempt, verdict.timing, ratio.median))
+            groups[attempt.problem, place_of(attempt)].append((attempt, verdict.timing, ratio.median))
     ordered = sorted(groups.items(), key=lambda item: (item[0][0], place_name(item[0][1])))
     return tuple(_strip(f"{p} · {place_name(at)}", timed) for (p, at), timed in ordered)
 

@@ -6,7 +6,7 @@ mathematics, `table` makes the rows and ranks them, `words` puts numbers into te
 """
 
 from harness.scores.formulas import BASELINES, THRESHOLDS, Baseline, Rate, Spread, fast_p, wilson
-from harness.scores.placing import Place, legality, place_all
+from harness.scores.placing import Place, legality, place_of
 from harness.scores.selection import LeftOut, is_counted, left_out, left_out_text
 from harness.scores.table import SCORE_VERSION, Score, board_of, score_table
 from harness.scores.words import percent, place_name, times
@@ -28,8 +28,8 @@ __all__ = [
     "left_out_text",
     "legality",
     "percent",
-    "place_all",
     "place_name",
+    "place_of",
     "score_table",
     "times",
     "wilson",

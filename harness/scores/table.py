@@ -9,7 +9,7 @@ from itertools import groupby
 from eval.records import Record, Track, Verdict
 from harness.records import Attempt
 from harness.scores.formulas import BASELINES, THRESHOLDS, Baseline, Rate, Spread, fast_p, rate, spread
-from harness.scores.placing import Place, legality, place_all
+from harness.scores.placing import Place, legality, place_of
 from harness.scores.selection import is_counted
 
 SCORE_VERSION = "1"
@@ -134,9 +134,10 @@ def score_table(attempts: Iterable[Attempt]) -> tuple[Score, ...]:
     An attempt that occurs twice (same id) counts once; what `is_counted` leaves out is in no row. The
     stage track holds only attempts that were made for a stage.
     """
-    unique = list({attempt.id: attempt for attempt in attempts if is_counted(attempt)}.values())
+    unique = {attempt.id: attempt for attempt in attempts if is_counted(attempt)}
     groups: dict[tuple[str, str, Track, Place], list[Attempt]] = defaultdict(list)
-    for attempt, place in place_all(unique):
+    for attempt in unique.values():
+        place = place_of(attempt)
         groups[attempt.reply.model, attempt.problem, "open", place].append(attempt)
         if attempt.stage is not None:
             groups[attempt.reply.model, attempt.problem, "stage", place].append(attempt)

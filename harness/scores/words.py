@@ -38,5 +38,5 @@ def place_name(place: Place) -> str:
     if place.device == "cpu":
         return "CPU, Triton's interpreter"
     if place.device is None:
-        return "no device reached"
+        return "device unknown"
     return (place.gpu or "unnamed GPU") + (f", size {place.size}" if place.size else "")

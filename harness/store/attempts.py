@@ -20,7 +20,8 @@ _SELECT = """
 SELECT attempts.rowid AS place, attempts.id AS attempt_id, attempts.run AS attempt_run, attempts.candidate,
        attempts.problem AS attempt_problem, attempts.stage AS attempt_stage, attempts.gpu AS attempt_gpu,
        attempts.error AS attempt_error, attempts.evaluator, attempts.rules, attempts.void_reason,
-       attempts.created AS attempt_created, verdicts.record AS verdict, replies.*
+       attempts.created AS attempt_created, attempts.device AS attempt_device, attempts.size AS attempt_size,
+       attempts.gpu_name AS attempt_gpu_name, verdicts.record AS verdict, replies.*
 FROM attempts JOIN replies ON replies.id = attempts.reply LEFT JOIN verdicts ON verdicts.id = attempts.verdict
 """
 
@@ -154,6 +155,9 @@ class Attempts(Ledger):
             evaluator=row["evaluator"],
             created=row["attempt_created"],
             rules=row["rules"],
+            device=row["attempt_device"],
+            gpu_name=row["attempt_gpu_name"],
+            size=row["attempt_size"],
             void_reason=row["void_reason"],
         )
 
