@@ -67,6 +67,9 @@ def test_a_new_problem_has_its_prompts(tmp_path):
     assert harness("problems", "new", "row_sum", folder=tmp_path).stdout == b"row_sum\n"
     checked = harness("problems", "./row_sum", "--json", folder=tmp_path)
     assert (checked.returncode, json.loads(checked.stdout)["name"]) == (0, "row_sum")
+    first = harness("prompt", "row_sum", "--stage", "seed", "--gpu", "h100", folder=tmp_path)
+    assert (first.returncode, first.stderr) == (0, b"")
+    assert b"return torch.sum(x, dim=1)" in first.stdout
     wanted = harness("prompt", "row_sum", "--stage", "final_micro_tuning", "--gpu", "h100", folder=tmp_path)
     assert (wanted.returncode, wanted.stdout) == (2, b"")
     assert b"stage final_micro_tuning needs code; row_sum has none: hand it in with --code" in wanted.stderr
@@ -147,6 +150,23 @@ def test_listings_name_the_words_that_commands_take(command, names, tmp_path):
     table = harness(command, folder=tmp_path)
     assert (done.returncode, table.returncode) == (0, 0)
     assert [line.split()[0] for line in table.stdout.decode().splitlines()[1:]] == names
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+@pytest.mark.parametrize("words", [["prompt", *SEED], ["gpus", "--json"], ["stages"]])
+def test_a_full_disk(words, tmp_path):
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*COMMAND, *words],
+            cwd=tmp_path,
+            env={"PYTHONPATH": str(ROOT)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 4
+    assert done.stderr == b"error: cannot write: No space left on device; make room or write elsewhere\n"
 
 
 def test_one_broken_file_does_not_hide_the_others(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from importlib import import_module
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from harness.errors import HarnessError
+from harness.errors import EnvironmentFailure, HarnessError
 
 COMMANDS = {
     "prompt": "harness.cli.prompt",
@@ -43,6 +45,7 @@ class _LazyGroup(TyperGroup):
         return typer.main.get_command(single)
 
 
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 USAGE_ERROR: Any = typer.BadParameter.__base__
 """Base of typer's usage errors; typer brings its own click since 0.29 and names it nowhere."""
 
@@ -70,6 +73,7 @@ def main() -> None:
     """Run and exit: 0 fine, 1 not passed, 2 usage, 3 our bug, 4 environment, 130 interrupted."""
     try:
         code = app(standalone_mode=False)
+        sys.stdout.flush()
     except HarnessError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(error.exit_code)
@@ -81,4 +85,11 @@ def main() -> None:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)
+    except OSError as error:
+        if error.errno not in DISK_ERRORS:
+            raise
+        # What is still in the buffer would fail again when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.stderr.write(f"error: cannot write: {error.strerror}; make room or write elsewhere\n")
+        sys.exit(EnvironmentFailure.exit_code)
     sys.exit(code if isinstance(code, int) else 0)
