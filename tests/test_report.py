@@ -220,6 +220,12 @@ def test_without_a_gpu_the_report_says_not_timed_and_draws_no_plot():
     assert not got.find("a", href="#speed")
 
 
+def test_where_nothing_is_correct_the_report_does_not_call_it_correct():
+    words = page([EVERY_KIND[3], EVERY_KIND[5]]).words()
+    assert "Nothing was correct, so there is no speed to show." in words
+    assert "Correct, not timed" not in words
+
+
 @pytest.mark.parametrize(
     "attempts",
     [EVERY_KIND[:1], EVERY_KIND[2:3], EVERY_KIND[6:], [EVERY_KIND[3], EVERY_KIND[5]]],

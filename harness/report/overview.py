@@ -8,6 +8,7 @@ from itertools import groupby
 from eval.records import Record
 from harness.records import Attempt
 from harness.scores import Place, Score, place_name, times
+from harness.scores.words import NOTHING
 
 
 class Board(Record):
@@ -53,12 +54,12 @@ def figures(scores: Sequence[Score], counted: Sequence[Attempt]) -> tuple[Figure
         ),
         Figure(value=str(len(passed)), label="correct", note=f"of {len(verdicts)} judged"),
         Figure(
-            value=str(sum(decided)) if decided else "not decided",
+            value=str(sum(decided)) if decided else "not decided" if passed else "0",
             label="legal in their stage",
             note=f"of {len(decided)} decided" if decided else "",
         ),
         Figure(
-            value=times(best.speedup["eager"].best) if best else "not timed",
+            value=times(best.speedup["eager"].best) if best else "not timed" if passed else NOTHING,
             label="best against eager",
             note=f"{best.model} on {best.place.gpu or 'an unnamed GPU'}" if best else "no GPU timed a pass",
         ),
