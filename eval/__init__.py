@@ -3,6 +3,7 @@
 It knows nothing of prompts, models or storage, and needs pydantic, numpy, torch and triton alone.
 """
 
+from eval.client import Judge, JudgeFailedError, evaluate
 from eval.records import Case, Failed, Incorrect, Job, Limits, Passed, Problem, Rejected, Timing, Verdict, Violation
 
 EVALUATOR_VERSION = "1"
@@ -14,6 +15,8 @@ __all__ = [
     "Failed",
     "Incorrect",
     "Job",
+    "Judge",
+    "JudgeFailedError",
     "Limits",
     "Passed",
     "Problem",
@@ -21,4 +24,5 @@ __all__ = [
     "Timing",
     "Verdict",
     "Violation",
+    "evaluate",
 ]

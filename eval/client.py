@@ -30,16 +30,32 @@ class JudgeFailedError(Exception):
     """The judge itself failed; says nothing about the candidate, which may be judged again."""
 
 
-def cuda_available() -> bool:
-    """True where a CUDA driver sees a GPU; does not import torch."""
+def cuda_device_name(index: int = 0) -> str | None:
+    """Name of a GPU as `torch.cuda.get_device_name` gives it, or None without one; imports no torch."""
     import ctypes
 
     try:
         driver = ctypes.CDLL("libcuda.so.1")
     except OSError:
-        return False
-    count = ctypes.c_int()
-    return driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value > 0
+        return None
+    device, name = ctypes.c_int(), ctypes.create_string_buffer(256)
+    if driver.cuInit(0) or driver.cuDeviceGet(ctypes.byref(device), index):
+        return None
+    return None if driver.cuDeviceGetName(name, len(name), device) else name.value.decode()
+
+
+def resolve_device(choice: str) -> str:
+    """Return ``cuda`` or ``cpu`` for a choice of ``auto``, ``cuda`` or ``cpu``.
+
+    Raises:
+        JudgeFailedError: ``cuda`` was asked for and there is none.
+    """
+    if choice == "cpu":
+        return "cpu"
+    present = cuda_device_name() is not None
+    if choice == "cuda" and not present:
+        raise JudgeFailedError("no CUDA GPU is here; use --device cpu for Triton's interpreter")
+    return "cuda" if present else "cpu"
 
 
 class Judge:
@@ -113,6 +129,5 @@ def evaluate(job: Job) -> Verdict:
     Raises:
         JudgeFailedError: the judge itself failed.
     """
-    device = job.device if job.device != "auto" else ("cuda" if cuda_available() else "cpu")
-    with Judge(device) as judge:
+    with Judge(resolve_device(job.device)) as judge:
         return judge.evaluate(job)

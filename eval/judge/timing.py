@@ -64,6 +64,7 @@ class TimingSession:
         trusted = next(c for c in self._contestants if c.trusted)
         waits, events = [], []
         for _ in range(_NULL_CALLS):
+            trusted.runner.arm()
             self._settle()
             start = time.monotonic_ns()
             events.append(trusted.runner.null_call(LEAD_CYCLES))
@@ -101,6 +102,7 @@ class TimingSession:
         prepared = contestant.caller.prepare(self._case, family)
         contestant.region.poison(contestant.runner.live)
         self._draw_picks()
+        contestant.runner.arm()
         self._settle()
         start = time.monotonic_ns()
         reply = contestant.runner.call(contestant.key, prepared.message, lead_cycles=LEAD_CYCLES, spin=True)

@@ -22,11 +22,12 @@ from typing import Any
 import torch
 import triton
 
-from eval.protocol import Channel, ChannelClosedError
+from eval.protocol import Channel, ChannelClosedError, ChannelTimeoutError
 from eval.runner import arena, session  # noqa: F401 - imported once, here, for every runner
 from eval.runner.sandbox import SandboxPolicy, enter, fork_contained
 
 _PR_SET_PDEATHSIG = 1
+_ARMED_SECONDS, _IDLE_SECONDS = 0.5, 3600.0
 
 
 def main() -> None:
@@ -110,12 +111,18 @@ def _run(message: dict[str, Any], fds: list[int]) -> int:
 
 
 def _serve(channel: Channel, serving: session.Session) -> int:
+    """Answer until the judge goes away; after ``arm`` poll for the request, since waking up takes long."""
+    armed = False
     while True:
         try:
-            message = channel.receive(3600.0, spin=False)
+            message = channel.receive(_ARMED_SECONDS if armed else _IDLE_SECONDS, spin=armed)
+        except ChannelTimeoutError:
+            armed = False
+            continue
         except ChannelClosedError:
             return 0
         reply = serving.answer(message)
+        armed = message["op"] == "arm"
         channel.send({**reply, "nonce": message["nonce"]})
 
 

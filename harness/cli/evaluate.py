@@ -1,0 +1,103 @@
+"""``kernel-harness eval``: judge candidates, one or a batch."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from eval.client import JudgeFailedError, resolve_device
+from eval.records import DeviceChoice, Limits, RulesMode
+from harness.cli.progress import Steps
+from harness.errors import EnvironmentFailure
+from harness.inputs import read_replies
+from harness.lines import attempt_line
+from harness.pipeline import Judged, JudgeSettings, Pipeline
+from harness.store import Store
+
+_NOT_PASSED, _ENVIRONMENT = 1, 4
+
+
+def command(
+    paths: Annotated[list[Path], typer.Argument(help="Replies, code, JSONL or folders of them.", show_default=False)],
+    problem: Annotated[str | None, typer.Option(help="Name or folder of the problem.")] = None,
+    stage: Annotated[str | None, typer.Option(help="Stage whose rules and gain count.")] = None,
+    device: Annotated[DeviceChoice, typer.Option(help="auto takes a CUDA GPU where there is one.")] = "auto",
+    size: Annotated[str | None, typer.Option(help="Size profile of the problem; the first if not given.")] = None,
+    rules: Annotated[RulesMode, typer.Option(help="strict, lenient, or off for calibration.")] = "strict",
+    code: Annotated[Path | None, typer.Option(help="Current code, instead of the problem's own.")] = None,
+    timing: Annotated[bool, typer.Option(help="On a GPU, time what is correct.")] = True,
+    timeout: Annotated[float, typer.Option(help="Seconds that one candidate may take.")] = 300.0,
+    call_timeout: Annotated[float, typer.Option(help="Seconds that one call may take.")] = 60.0,
+    memory_gb: Annotated[float, typer.Option(help="Host memory of one candidate, in 1e9 bytes.")] = 12.0,
+    jobs: Annotated[int, typer.Option(min=1, help="Candidates at once; on a GPU always one.")] = 1,
+    require_sandbox: Annotated[bool, typer.Option(help="Refuse to run where isolation is incomplete.")] = False,
+    fresh: Annotated[bool, typer.Option(help="Judge again what has a verdict.")] = False,
+    store: Annotated[Path, typer.Option(help="The store.")] = Path("kernel-harness.db"),
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a candidate.")] = False,
+) -> int:
+    """Judge candidates; what has a verdict already is not judged again."""
+    _require_judge()
+    try:
+        found = resolve_device(device)
+    except JudgeFailedError as error:
+        raise EnvironmentFailure(str(error)) from error
+    settings = JudgeSettings(
+        problem=problem, stage=stage, device="cuda" if found == "cuda" else "cpu", size=size, rules=rules, code=code,
+        timing=timing, require_sandbox=require_sandbox, fresh=fresh,
+        limits=Limits(seconds=timeout, call_seconds=call_timeout, host_memory_gb=memory_gb),
+    )  # fmt: skip
+    replies = list(read_replies(paths))
+    slots = 1 if found == "cuda" else jobs
+    code_of_exit = 0
+    with Store(store) as kept, kept.run(shlex.join(["kernel-harness", *sys.argv[1:]])) as run:
+        with Steps(len(replies), f"judging on {found}") as steps:
+            for judged in Pipeline(settings, kept, run).judge(replies, slots):
+                line = attempt_line(judged.attempt, cached=judged.cached)
+                sys.stdout.write((json.dumps(line) if as_json else _sentence(judged)) + "\n")
+                sys.stdout.flush()
+                steps.step()
+                code_of_exit = max(code_of_exit, _exit_code(judged))
+    return code_of_exit
+
+
+def _require_judge() -> None:
+    missing = [name for name in ("torch", "triton", "numpy") if find_spec(name) is None]
+    if missing:
+        raise EnvironmentFailure(f"judging needs {', '.join(missing)}: pip install 'kernel-harness[eval]'")
+
+
+def _exit_code(judged: Judged) -> int:
+    verdict = judged.attempt.verdict
+    if verdict is None:
+        return _ENVIRONMENT
+    return 0 if verdict.status == "passed" else _NOT_PASSED
+
+
+def _sentence(judged: Judged) -> str:
+    attempt = judged.attempt
+    name = attempt.reply.source or f"{attempt.reply.model} #{attempt.reply.sample}"
+    verdict = attempt.verdict
+    if verdict is None:
+        return f"{name}: error (ours): {attempt.error}"
+    kind = getattr(verdict, "reason", None) or getattr(verdict, "phase", None)
+    parts = [f"{name}: {verdict.status}" + (f" ({kind})" if kind else "")]
+    if verdict.timing is not None:
+        speedup = verdict.timing.speedup.eager
+        parts.append(f"{verdict.timing.candidate_ms.median:.4g} ms")
+        parts += [f"{speedup.median:.2f}x eager [{speedup.low:.2f}, {speedup.high:.2f}]"] if speedup else []
+        parts += [verdict.timing.decision] if verdict.timing.decision else []
+    elif verdict.status == "passed":
+        parts.append("correct, not timed")
+    if verdict.status == "passed" and verdict.robust is False:
+        parts.append("not robust")
+    if verdict.detail:
+        parts.append(verdict.detail.splitlines()[0][:200])
+    if judged.cached:
+        parts.append("judged before")
+    return ", ".join(parts)

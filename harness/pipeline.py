@@ -1,0 +1,162 @@
+"""From replies to verdicts: extract, skip what was judged before, judge the rest, keep every result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from eval import EVALUATOR_VERSION, Job, JudgeFailedError, Limits, Verdict
+from eval.client import cuda_device_name
+from eval.records import Failed, Record, RulesMode, Tracks
+from harness.executors import LocalExecutor
+from harness.extract import extract
+from harness.files import read_text, text_hash
+from harness.problems import ProblemFolder, load_problem
+from harness.prompts import Stage, load_stage
+from harness.records import Attempt, Candidate, Reply
+from harness.store import JudgeKey, Store, StoredReply
+
+_AHEAD = 2
+
+
+class JudgeSettings(Record):
+    """How replies are judged."""
+
+    problem: str | None = None
+    """Where a reply names none."""
+    stage: str | None = None
+    device: Literal["cuda", "cpu"]
+    size: str | None = None
+    rules: RulesMode = "strict"
+    code: Path | None = None
+    """Current code, instead of the problem's own."""
+    timing: bool = True
+    limits: Limits = Limits()
+    require_sandbox: bool = False
+    fresh: bool = False
+    """Judge again what has a verdict."""
+
+
+class Judged(NamedTuple):
+    """One attempt, and whether its verdict was there before."""
+
+    attempt: Attempt
+    cached: bool
+
+
+class _Work(NamedTuple):
+    stored: StoredReply
+    candidate: Candidate | None
+    key: JudgeKey
+    gpu: str | None
+
+
+class Pipeline:
+    """Judges replies one after another and keeps each result before the next is asked for."""
+
+    def __init__(self, settings: JudgeSettings, store: Store, run: str) -> None:
+        self._settings, self._store, self._run = settings, store, run
+        self._gpu_name = cuda_device_name() if settings.device == "cuda" else None
+        self._problems: dict[str, ProblemFolder] = {}
+        self._stages: dict[str, Stage] = {}
+
+    def judge(self, replies: Iterable[Reply], slots: int = 1) -> Iterator[Judged]:
+        """Yield attempts as they are done; those judged before come at once."""
+        with LocalExecutor(self._settings.device, slots) as executor:
+            waiting: dict[Future[Verdict], _Work] = {}
+            for reply in replies:
+                done = self._begin(reply, executor, waiting)
+                if done is not None:
+                    yield done
+                while len(waiting) >= _AHEAD * slots:
+                    yield from self._finish(waiting)
+            while waiting:
+                yield from self._finish(waiting)
+
+    def _begin(self, reply: Reply, executor: LocalExecutor, waiting: dict[Future[Verdict], _Work]) -> Judged | None:
+        problem = self._problem(reply)
+        stage = self._stage(reply)
+        reply = reply.model_copy(update={"problem": problem.name, "stage": stage.name if stage else None})
+        stored = self._store.save_reply(self._run, reply)
+        found = extract(reply.text, is_code=reply.is_code)
+        candidate = found if isinstance(found, Candidate) else None
+        current = self._current_code(reply, problem)
+        work = _Work(stored, candidate, self._key(reply, candidate, problem, stage, current), reply.gpu)
+        before = None if self._settings.fresh else self._store.find_verdict(work.key)
+        if before is not None:
+            return Judged(self._save(work, before), cached=True)
+        if isinstance(found, Failed):
+            tracks = Tracks(open=False, stage=False)
+            return Judged(self._save(work, found.model_copy(update={"tracks": tracks})), cached=False)
+        waiting[executor.submit(self._job(found, problem, stage, current))] = work
+        return None
+
+    def _finish(self, waiting: dict[Future[Verdict], _Work]) -> Iterator[Judged]:
+        done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+        for future in done:
+            work = waiting.pop(future)
+            try:
+                attempt = self._save(work, future.result())
+            except JudgeFailedError as error:
+                attempt = self._save(work, None, error=str(error))
+            yield Judged(attempt, cached=False)
+
+    def _save(self, work: _Work, verdict: Verdict | None, error: str | None = None) -> Attempt:
+        return self._store.save_attempt(
+            self._run, work.stored, work.key, candidate=work.candidate, verdict=verdict, error=error, gpu=work.gpu
+        )
+
+    def _problem(self, reply: Reply) -> ProblemFolder:
+        name = reply.problem or self._settings.problem
+        if name is None:
+            from harness.errors import UsageError
+
+            raise UsageError(f"{reply.source}: names no problem; add --problem NAME")
+        if name not in self._problems:
+            self._problems[name] = load_problem(name)
+        return self._problems[name]
+
+    def _stage(self, reply: Reply) -> Stage | None:
+        name = self._settings.stage or reply.stage
+        if name is None:
+            return None
+        if name not in self._stages:
+            self._stages[name] = load_stage(name)
+        return self._stages[name]
+
+    def _current_code(self, reply: Reply, problem: ProblemFolder) -> str | None:
+        if self._settings.code is not None:
+            return read_text(self._settings.code)
+        if reply.code_file is not None:
+            return read_text(Path(reply.code_file))
+        return problem.current_code
+
+    def _key(
+        self, reply: Reply, candidate: Candidate | None, problem: ProblemFolder, stage: Stage | None, current: str | None
+    ) -> JudgeKey:
+        text = candidate.code if candidate is not None else reply.text
+        return JudgeKey(
+            candidate_hash=sha256(text.encode("utf-8", "surrogatepass")).hexdigest(),
+            problem=problem.name,
+            problem_hash=problem.problem.hash,
+            stage=stage.name if stage else None,
+            stage_hash=stage.hash if stage else None,
+            current_hash=text_hash(current) if current else None,
+            rules=self._settings.rules,
+            device=self._settings.device,
+            size=self._settings.size,
+            evaluator=EVALUATOR_VERSION,
+            gpu_name=self._gpu_name,
+        )
+
+    def _job(self, candidate: Candidate, problem: ProblemFolder, stage: Stage | None, current: str | None) -> Job:
+        settings = self._settings
+        return Job(
+            problem=problem.problem, code=candidate.code, language=candidate.language, current_code=current,
+            min_gain=stage.min_gain if stage else None, device=settings.device, size=settings.size,
+            rules=settings.rules, audits=settings.rules != "off", limits=settings.limits, timing=settings.timing,
+            require_sandbox=settings.require_sandbox,
+        )  # fmt: skip
