@@ -12,7 +12,7 @@ import triton
 import triton.backends.compiler
 from sandbox_probe import policy
 
-from eval.runner import sandbox
+from eval.runner import sandbox, triton_cache
 
 KERNEL = """
 import triton
@@ -82,19 +82,21 @@ def torch_compile_on_a_gpu():
 SCENARIOS = (torch_on_cpu, interpreter, compile_for_a_gpu, c_compiler, on_a_gpu, torch_compile_on_a_gpu)
 
 
-def main(name, scratch):
+def main(name, scratch, landlock_version="99"):
     scenario = next(scenario for scenario in SCENARIOS if scenario.__name__ == name)
     fork = sandbox.fork_contained()
     if fork.pid:
         sys.exit(os.waitstatus_to_exitcode(os.waitpid(fork.pid, 0)[1]))
     os.environ |= {"HOME": scratch, "TMPDIR": scratch, "TRITON_CACHE_DIR": f"{scratch}/triton"}
     os.environ |= {"TORCHINDUCTOR_CACHE_DIR": f"{scratch}/inductor", "USER": "runner"}
+    triton_cache.install()
     tempfile.tempdir = None
     report = sandbox.enter(
         policy(
             Path(scratch), cuda=name.endswith("gpu") and name != "compile_for_a_gpu",
-            hidden=(str(Path(__file__).parent),), host_memory_bytes=4 << 30, max_file_bytes=1 << 28,
-            max_open_files=1024, max_processes=2048, cpu_seconds=300,
+            landlock_version=int(landlock_version), hidden=(str(Path(__file__).parent),),
+            host_memory_bytes=4 << 30, max_file_bytes=1 << 28, max_open_files=1024,
+            max_processes=2048, cpu_seconds=300,
         )
     )  # fmt: skip
     sys.stderr.write(f"{report}\n")

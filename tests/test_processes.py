@@ -60,11 +60,3 @@ def test_kill_ends_every_member(family):
     assert os.waitid(os.P_PID, family, os.WEXITED | os.WNOWAIT).si_status == signal.SIGKILL
     while Path(f"/proc/{child}/status").exists() and "Z" not in Path(f"/proc/{child}/stat").read_text():
         time.sleep(0.01)
-
-
-def test_folder_bytes(tmp_path):
-    (tmp_path / "a").mkdir()
-    before = processes.folder_bytes(tmp_path)
-    (tmp_path / "a/x").write_bytes(b"x" * MIB)
-    assert processes.folder_bytes(tmp_path) - before >= MIB
-    assert processes.folder_bytes(tmp_path / "gone") == 0

@@ -28,8 +28,18 @@ GPU = (pytest.mark.gpu, pytest.mark.skipif(not Path("/dev/nvidiactl").exists(), 
     ],
 )
 def test_honest_work(tmp_path, scenario):
+    work(scenario, tmp_path)
+
+
+def test_triton_compiles_under_the_first_version_of_landlock(tmp_path):
+    work("compile_for_a_gpu", tmp_path, "1")
+    assert list((tmp_path / "triton").glob("*/twice.cubin"))
+    assert not list((tmp_path / "triton").glob("*/.*"))
+
+
+def work(*arguments):
     here = Path(__file__).parent
-    script = [sys.executable, str(here / "sandbox_work.py"), scenario, str(tmp_path)]
+    script = [sys.executable, here / "sandbox_work.py", *arguments]
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join([str(here.parent), os.environ.get("PYTHONPATH", "")])
     }

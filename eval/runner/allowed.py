@@ -70,8 +70,8 @@ def library_roots() -> tuple[Path, ...]:
 
 
 def gpu_nodes() -> tuple[Path, ...]:
-    """Return NVIDIA's device nodes."""
-    return tuple(sorted(Path("/dev").glob("nvidia*")))
+    """Return NVIDIA's device nodes, and the one that stands for them in Windows' Linux."""
+    return (*sorted(Path("/dev").glob("nvidia*")), *Path("/dev").glob("dxg"))
 
 
 def resolved(paths: Iterable[str | Path]) -> tuple[Path, ...]:

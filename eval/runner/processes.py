@@ -115,16 +115,6 @@ def _kill_group(pid: int) -> None:
             os.killpg(pid, signal.SIGKILL)
 
 
-def folder_bytes(folder: Path) -> int:
-    """Return the disk space that a folder takes; what vanishes meanwhile counts nothing."""
-    total = 0
-    for parent, folders, files in os.walk(folder):
-        for name in (*folders, *files):
-            with contextlib.suppress(OSError):
-                total += os.lstat(Path(parent, name)).st_blocks * 512
-    return total
-
-
 def hide_from_same_user() -> None:
     """Close this process's environment, memory and descriptors to others of the same user."""
     linux.prctl(linux.PR_SET_DUMPABLE, 0)

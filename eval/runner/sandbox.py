@@ -3,6 +3,7 @@
 Each level stands by itself. What a machine cannot give is reported as missing, never claimed.
 """
 
+import contextlib
 import os
 import resource
 from collections.abc import Callable
@@ -12,7 +13,8 @@ from eval.records import Record
 from eval.runner import allowed, capabilities, landlock, linux, namespaces, rlimits, seccomp
 from eval.runner.cgroup import Cgroup
 from eval.runner.namespaces import Fork, fork_contained
-from eval.runner.processes import Usage, folder_bytes, hide_from_same_user, kill_tree, resident_bytes, usage
+from eval.runner.processes import Usage, hide_from_same_user, kill_tree, resident_bytes, usage
+from eval.runner.scratch import folder_bytes, remove_folder
 
 __all__ = [
     "Cgroup",
@@ -25,6 +27,7 @@ __all__ = [
     "fork_contained",
     "hide_from_same_user",
     "kill_tree",
+    "remove_folder",
     "resident_bytes",
     "usage",
 ]
@@ -136,7 +139,8 @@ def _own_session() -> None:
         os.setsid()
     os.umask(0o077)
     linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
-    Path("/proc/self/oom_score_adj").write_text("1000")
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def in_pid_namespace() -> bool:
