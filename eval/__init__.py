@@ -4,7 +4,19 @@ It knows nothing of prompts, models or storage, and needs pydantic, numpy, torch
 """
 
 from eval.client import Judge, JudgeFailedError, evaluate
-from eval.records import Case, Failed, Incorrect, Job, Limits, Passed, Problem, Rejected, Timing, Verdict, Violation
+from eval.records import (
+    Case,
+    Failed,
+    Incorrect,
+    Job,
+    Limits,
+    Passed,
+    Problem,
+    Rejected,
+    Timing,
+    Verdict,
+    Violation,
+)
 
 EVALUATOR_VERSION = "1"
 """Raised whenever the same candidate could get another verdict."""

@@ -49,6 +49,7 @@ def resolve_device(choice: str) -> str:
 
     Raises:
         JudgeFailedError: ``cuda`` was asked for and there is none.
+
     """
     if choice == "cpu":
         return "cpu"
@@ -68,7 +69,9 @@ class Judge:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None
+    ) -> None:
         self.close()
 
     def _running(self) -> subprocess.Popen[str]:
@@ -85,6 +88,7 @@ class Judge:
 
         Raises:
             JudgeFailedError: the judge died, hung or could not work; the candidate is not to blame.
+
         """
         process = self._running()
         assert process.stdin is not None
@@ -128,6 +132,7 @@ def evaluate(job: Job) -> Verdict:
 
     Raises:
         JudgeFailedError: the judge itself failed.
+
     """
     with Judge(resolve_device(job.device)) as judge:
         return judge.evaluate(job)

@@ -11,6 +11,7 @@ def encode(value: Any) -> Any:
 
     Raises:
         TypeError: a value that no plain form exists for, such as a tensor or a module.
+
     """
     if isinstance(value, float) and not math.isfinite(value):
         return {"float": repr(value)}

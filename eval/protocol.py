@@ -60,6 +60,7 @@ class Channel:
             ProtocolError: the message is larger than `MAX_BYTES`.
             ChannelClosedError: the other side is gone.
             ChannelTimeoutError: the other side does not read.
+
         """
         data = json.dumps(message, separators=(",", ":")).encode()
         if len(data) > MAX_BYTES:
@@ -85,6 +86,7 @@ class Channel:
             ChannelTimeoutError: nothing came within `timeout_s` seconds.
             ChannelClosedError: the other side is gone.
             ProtocolError: what came is not a message.
+
         """
         message, fds = self.receive_with_fds(timeout_s, spin=spin, max_fds=0)
         assert not fds

@@ -17,9 +17,7 @@ DeviceChoice = Literal["auto", "cuda", "cpu"]
 IncorrectReason = Literal[
     "shape", "dtype", "type", "values", "not_finite", "nondeterministic", "mutated_input", "aliased_output"
 ]
-RejectedReason = Literal[
-    "output_rules", "tampering", "library_compute", "impossible_time", "disputed_clock"
-]
+RejectedReason = Literal["output_rules", "tampering", "library_compute", "impossible_time", "disputed_clock"]
 FailedPhase = Literal[
     "extract", "parse", "import", "init", "compile", "launch", "run",
     "timeout", "memory", "crash", "unsupported",

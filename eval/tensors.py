@@ -43,6 +43,7 @@ def parse_desc(raw: Any, region_bytes: int) -> TensorDesc:
 
     Raises:
         ValueError: a field is missing, of the wrong type, or out of range.
+
     """
     if not isinstance(raw, dict) or set(raw) != {"offset", "shape", "stride", "dtype"}:
         raise ValueError("not a tensor description")

@@ -76,7 +76,9 @@ class Pipeline:
             while waiting:
                 yield from self._finish(waiting)
 
-    def _begin(self, reply: Reply, executor: LocalExecutor, waiting: dict[Future[Verdict], _Work]) -> Judged | None:
+    def _begin(
+        self, reply: Reply, executor: LocalExecutor, waiting: dict[Future[Verdict], _Work]
+    ) -> Judged | None:
         problem = self._problem(reply)
         stage = self._stage(reply)
         reply = reply.model_copy(update={"problem": problem.name, "stage": stage.name if stage else None})
@@ -106,7 +108,13 @@ class Pipeline:
 
     def _save(self, work: _Work, verdict: Verdict | None, error: str | None = None) -> Attempt:
         return self._store.save_attempt(
-            self._run, work.stored, work.key, candidate=work.candidate, verdict=verdict, error=error, gpu=work.gpu
+            self._run,
+            work.stored,
+            work.key,
+            candidate=work.candidate,
+            verdict=verdict,
+            error=error,
+            gpu=work.gpu,
         )
 
     def _problem(self, reply: Reply) -> ProblemFolder:
@@ -135,7 +143,12 @@ class Pipeline:
         return problem.current_code
 
     def _key(
-        self, reply: Reply, candidate: Candidate | None, problem: ProblemFolder, stage: Stage | None, current: str | None
+        self,
+        reply: Reply,
+        candidate: Candidate | None,
+        problem: ProblemFolder,
+        stage: Stage | None,
+        current: str | None,
     ) -> JudgeKey:
         text = candidate.code if candidate is not None else reply.text
         return JudgeKey(
@@ -152,7 +165,9 @@ class Pipeline:
             gpu_name=self._gpu_name,
         )
 
-    def _job(self, candidate: Candidate, problem: ProblemFolder, stage: Stage | None, current: str | None) -> Job:
+    def _job(
+        self, candidate: Candidate, problem: ProblemFolder, stage: Stage | None, current: str | None
+    ) -> Job:
         settings = self._settings
         return Job(
             problem=problem.problem, code=candidate.code, language=candidate.language, current_code=current,

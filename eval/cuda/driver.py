@@ -87,6 +87,7 @@ class SharedMemory:
 
         Raises:
             CudaDriverError: the card has not that much memory, or the descriptor is none of ours.
+
         """
         self._lib = _library()
         self.size_bytes = size_bytes
@@ -107,9 +108,7 @@ class SharedMemory:
     def _map(self, device: int) -> int:
         pointer, size = ctypes.c_ulonglong(), ctypes.c_size_t(self.size_bytes)
         zero = ctypes.c_ulonglong(0)
-        _check(
-            self._lib, "cuMemAddressReserve", ctypes.byref(pointer), size, ctypes.c_size_t(0), zero, zero
-        )
+        _check(self._lib, "cuMemAddressReserve", ctypes.byref(pointer), size, ctypes.c_size_t(0), zero, zero)
         _check(self._lib, "cuMemMap", pointer, size, ctypes.c_size_t(0), self._handle, zero)
         access = _AccessDesc(_Location(_LOCATION_DEVICE, device), _READ_WRITE)
         _check(self._lib, "cuMemSetAccess", pointer, size, ctypes.byref(access), ctypes.c_size_t(1))

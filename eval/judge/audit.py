@@ -45,8 +45,11 @@ def residual_ms(contestant: Contestant, trusted: list[Contestant]) -> float:
 def bound_ms(candidate: Contestant, trusted: list[Contestant]) -> float:
     """The largest disagreement that is put down to noise, in ms."""
     among = max(abs(residual_ms(contestant, trusted)) for contestant in trusted)
-    return among + _ABSOLUTE_BOUND_MS + _STANDARD_ERRORS * _error(candidate) + _RELATIVE_BOUND * stats.median(
-        candidate.event_ms
+    return (
+        among
+        + _ABSOLUTE_BOUND_MS
+        + _STANDARD_ERRORS * _error(candidate)
+        + _RELATIVE_BOUND * stats.median(candidate.event_ms)
     )
 
 

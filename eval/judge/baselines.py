@@ -32,6 +32,7 @@ def official_case(job: Job) -> Case:
 
     Raises:
         JudgeError: the problem has no size of that name.
+
     """
     for size in job.problem.sizes:
         if job.size in (None, size.name):

@@ -44,6 +44,7 @@ class Bench:
 
         Raises:
             JudgeError: our own failure.
+
         """
         if not self._cuda:
             return Trial(job, self._zygote, self._environment).judge()

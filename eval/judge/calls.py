@@ -82,9 +82,14 @@ class Caller:
 
         Raises:
             FaultRaised: something differs from the reference.
+
         """
         if any(kind != "tensor" for kind in reply.types) or reply.structure != wanted.structure:
-            got = ", ".join(reply.types) if reply.structure == "tensor" else f"{reply.structure} of {reply.types}"
+            got = (
+                ", ".join(reply.types)
+                if reply.structure == "tensor"
+                else f"{reply.structure} of {reply.types}"
+            )
             raise incorrect("type", f"forward returned {got}; the reference returns a {wanted.structure}")
         shapes = [tuple(raw.get("shape", ())) for raw in reply.outputs]
         if shapes != list(wanted.shapes):
@@ -100,6 +105,7 @@ class Caller:
 
         Raises:
             FaultRaised: it shares memory with an input or an earlier output.
+
         """
         if facts.aliases_input:
             raise incorrect("aliased_output", "the output shares memory with an input")
@@ -111,6 +117,7 @@ class Caller:
 
         Raises:
             FaultRaised: the candidate changed one.
+
         """
         for slot, copy in zip(prepared.placed, prepared.private, strict=True):
             if slot is not None and not torch.equal(_bits(slot), _bits(copy)):
@@ -132,14 +139,18 @@ class Caller:
         step = max(1, _BLOCK_ELEMENTS // max(outputs[0].numel() // rows, 1))
         for start in range(0, rows, step):
             stop = min(start + step, rows)
-            inputs = [x[start : stop + overlap] if isinstance(x, torch.Tensor) else x for x in prepared.private]
+            inputs = [
+                x[start : stop + overlap] if isinstance(x, torch.Tensor) else x for x in prepared.private
+            ]
             worst = self._compare(case, inputs, [output[start:stop] for output in outputs])
             if worst is not None:
                 first, *rest = worst.index
                 return worst.model_copy(update={"index": (first + start, *rest)})
         return None
 
-    def _compare(self, case: CaseReference, inputs: list[Any], outputs: list[torch.Tensor]) -> Mismatch | None:
+    def _compare(
+        self, case: CaseReference, inputs: list[Any], outputs: list[torch.Tensor]
+    ) -> Mismatch | None:
         expected = case.expected(inputs)
         scales = case.scale(inputs, expected)
         for output, right, scale in zip(outputs, expected, scales, strict=True):
@@ -153,12 +164,20 @@ class Caller:
         return self._problem.error_budget.get(name, DEFAULT_BUDGET.get(name, 0.0))
 
     def checked_call(
-        self, runner: Runner, case: CaseReference, signature: Signature, family: str, *, key: str, **options: Any
+        self,
+        runner: Runner,
+        case: CaseReference,
+        signature: Signature,
+        family: str,
+        *,
+        key: str,
+        **options: Any,
     ) -> Facts:
         """Prepare, call and check all of it.
 
         Raises:
             FaultRaised: whatever is wrong first.
+
         """
         prepared = self.prepare(case, family)
         self.poison(runner)
@@ -205,5 +224,3 @@ def _bits(tensor: torch.Tensor) -> torch.Tensor:
 
 def _show(items: list[Any]) -> str:
     return str(items[0] if len(items) == 1 else items)
-
-

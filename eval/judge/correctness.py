@@ -45,6 +45,7 @@ class Correctness:
 
         Raises:
             FaultRaised: the first thing that is wrong.
+
         """
         order = _random.sample(cases, len(cases))
         for index, case in enumerate(order):
@@ -91,7 +92,13 @@ class Correctness:
         key = self.prepare_instance(case)
         family = _random.choice([*FAMILIES, _MIXED, _MIXED])
         facts = self._caller.checked_call(
-            self._runner, case, self.signature(case), family, key=key, forced=forced, hold=_random.random() < 0.5
+            self._runner,
+            case,
+            self.signature(case),
+            family,
+            key=key,
+            forced=forced,
+            hold=_random.random() < 0.5,
         )
         self.calls += 1
         self.configs |= facts.configs
@@ -104,7 +111,9 @@ class Correctness:
         found = compute_operators(self._runner.facts().operators or {})
         if found:
             raise rejected(
-                "library_compute", f"forward computes with library operators: {', '.join(found)}", "operator_log"
+                "library_compute",
+                f"forward computes with library operators: {', '.join(found)}",
+                "operator_log",
             )
 
     def _audit_launches(self, case: CaseReference) -> None:
@@ -122,7 +131,9 @@ class Correctness:
             raise
         if self._caller.check_values(case, prepared, self._runner.tensors(reply)) is None:
             raise rejected(
-                "library_compute", "the output is right although no kernel was launched", "suppressed_launches"
+                "library_compute",
+                "the output is right although no kernel was launched",
+                "suppressed_launches",
             )
 
     def variants(self, cases: list[CaseReference]) -> tuple[VariantResult, ...]:
@@ -130,7 +141,9 @@ class Correctness:
         results: list[VariantResult] = []
         for case in cases:
             if not self._runner.alive():
-                results.append(VariantResult(case=case.case.name, status="failed", detail="not run: ended before"))
+                results.append(
+                    VariantResult(case=case.case.name, status="failed", detail="not run: ended before")
+                )
                 continue
             results.append(self._variant(case))
         return tuple(results)

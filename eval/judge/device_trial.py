@@ -100,7 +100,9 @@ class DeviceTrial(Trial):
         if problem is not None:
             raise rejected("disputed_clock", problem, "clock_audit")
 
-    def _untrusted_details(self, runner: Runner, caller: Caller, case: CaseReference, key: str) -> dict[str, Any]:
+    def _untrusted_details(
+        self, runner: Runner, caller: Caller, case: CaseReference, key: str
+    ) -> dict[str, Any]:
         """Kernel shares and configuration times, as the runner tells them: for looking at."""
         from eval.judge.result import config_times, kernel_shares
 
@@ -122,5 +124,3 @@ class DeviceTrial(Trial):
         from eval import rules
 
         return rules.check_code(self._job.code, mode="off").kernels
-
-

@@ -16,7 +16,11 @@ _BENIGN_REASONS = 0x1 | 0x2 | 0x4
 def identity() -> dict[str, Any]:
     """Name, UUID and driver of device 0, for the verdict's environment."""
     properties = torch.cuda.get_device_properties(0)
-    return {"gpu": properties.name, "gpu_uuid": str(getattr(properties, "uuid", "")) or None, "driver": _driver()}
+    return {
+        "gpu": properties.name,
+        "gpu_uuid": str(getattr(properties, "uuid", "")) or None,
+        "driver": _driver(),
+    }
 
 
 def _nvml() -> Any | None:

@@ -122,4 +122,3 @@ def kill_tree(pid: int) -> None:
     for each in [*reversed(descendants(pid)), pid]:
         with contextlib.suppress(ProcessLookupError):
             os.kill(each, signal.SIGKILL)
-

@@ -38,6 +38,7 @@ def patched_source(source: str, constants: dict[str, Any]) -> str:
 
     Raises:
         JudgeError: `source` assigns no constant of that name.
+
     """
     tree = ast.parse(source)
     missing = set(constants)

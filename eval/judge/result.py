@@ -24,7 +24,9 @@ def build_timing(
     samples = {c.role: _corrected(session, c.event_ms) for c in [candidate, *contestants]}
     own = stats.quantity(samples["candidate"])
     gains: dict[str, Ratio] = {
-        role: stats.ratio(values, samples["candidate"]) for role, values in samples.items() if role != "candidate"
+        role: stats.ratio(values, samples["candidate"])
+        for role, values in samples.items()
+        if role != "candidate"
     }
     throttled = any(clock.get("throttled") for clock in clocks)
     drifting = [role for role, values in samples.items() if stats.drifts(values)]
@@ -109,7 +111,9 @@ def config_times(raw: Any) -> tuple[tuple[ConfigTime, ...], dict[str, Any] | Non
         ms = row.get("ms")
         rows.append(
             ConfigTime(
-                kernel=str(row.get("kernel"))[:120], config=row["config"], ms=ms if isinstance(ms, float) else None
+                kernel=str(row.get("kernel"))[:120],
+                config=row["config"],
+                ms=ms if isinstance(ms, float) else None,
             )
         )
         if row.get("chosen") is True:

@@ -75,7 +75,9 @@ R = TypeVar("R", bound=_Reply)
 class Runner:
     """A process that has loaded one piece of code."""
 
-    def __init__(self, zygote: Zygote, region: Region, limits: Limits, *, hidden: tuple[str, ...], cuda: bool) -> None:
+    def __init__(
+        self, zygote: Zygote, region: Region, limits: Limits, *, hidden: tuple[str, ...], cuda: bool
+    ) -> None:
         self._zygote, self._region, self._limits, self._cuda = zygote, region, limits, cuda
         self._folder = zygote.new_folder()
         self.live: list[tuple[int, int]] = []
@@ -126,7 +128,9 @@ class Runner:
         path.write_text(code, encoding="utf-8")
         return {"path": str(path)}
 
-    def instance(self, key: str, init: list[Any], *, seed: int | None = None, dtype: str | None = None) -> None:
+    def instance(
+        self, key: str, init: list[Any], *, seed: int | None = None, dtype: str | None = None
+    ) -> None:
         """Construct the class with `init`; later calls name it by `key`."""
         self._ask({"op": "instance", "key": key, "init": encode(init), "seed": seed, "dtype": dtype})
 
@@ -138,6 +142,7 @@ class Runner:
 
         Raises:
             FaultRaised: it raised, died, took too long, or answered with something else.
+
         """
         raw = self._ask(
             {
@@ -153,6 +158,7 @@ class Runner:
 
         Raises:
             FaultRaised: as `call`.
+
         """
         facts = self._parse(Facts, self._ask({"op": "facts"}))
         self.live = [(block[0], block[1]) for block in facts.live if len(block) == 2]  # noqa: PLR2004
@@ -175,6 +181,7 @@ class Runner:
 
         Raises:
             FaultRaised: an output lies outside of what the judge can read.
+
         """
         return [self._region.tensor(desc) for desc in self.descriptions(reply)]
 
@@ -194,7 +201,9 @@ class Runner:
         try:
             return model.model_validate(raw)
         except ValidationError as error:
-            raise rejected("tampering", f"a malformed answer: {error.errors()[0]['loc']}", "protocol") from None
+            raise rejected(
+                "tampering", f"a malformed answer: {error.errors()[0]['loc']}", "protocol"
+            ) from None
 
     def _ask(self, message: dict[str, Any], *, spin: bool = False) -> dict[str, Any]:
         nonce = protocol.new_nonce()
@@ -230,7 +239,9 @@ class Runner:
         used = resident_bytes(self.pid)
         if used > self._limits.host_memory_gb * 1e9:
             self.kill()
-            raise failed("memory", f"{used / 1e9:.1f} GB of host memory, {self._limits.host_memory_gb:g} allowed")
+            raise failed(
+                "memory", f"{used / 1e9:.1f} GB of host memory, {self._limits.host_memory_gb:g} allowed"
+            )
 
     def _raise(self, raw: Any) -> None:
         try:

@@ -34,7 +34,9 @@ _random = secrets.SystemRandom()
 class Contestant:
     """One runner that takes its turns: the candidate or a baseline."""
 
-    def __init__(self, role: str, runner: Runner, region: Region, caller: Caller, key: str, *, trusted: bool) -> None:
+    def __init__(
+        self, role: str, runner: Runner, region: Region, caller: Caller, key: str, *, trusted: bool
+    ) -> None:
         self.role, self.runner, self.region, self.caller, self.key = role, runner, region, caller, key
         self.trusted = trusted
         self.event_ms: list[float] = []
@@ -78,6 +80,7 @@ class TimingSession:
         Raises:
             FaultRaised: the candidate failed or an output was wrong.
             JudgeError: a baseline failed.
+
         """
         for _ in range(_WARM_UP_CALLS):
             self._round(record=False)
@@ -123,7 +126,9 @@ class TimingSession:
             return
         unwritten = sum(int(values.isnan().sum()) for values in sealed if values.dtype.is_floating_point)
         if unwritten:
-            raise incorrect("not_finite", f"{unwritten} of {_SEAL_ELEMENTS} sampled elements were never written")
+            raise incorrect(
+                "not_finite", f"{unwritten} of {_SEAL_ELEMENTS} sampled elements were never written"
+            )
         if not record or _random.random() < _CHECK_SHARE or len(contestant.event_ms) == 1:
             self.verify(contestant, prepared, outputs)
 
@@ -136,7 +141,9 @@ class TimingSession:
         self.checked += 1
         if worst is not None:
             reason = "values" if worst.finite else "not_finite"
-            raise incorrect(reason, f"a timed call at full size, {prepared.family} contents: {explain(worst)}")
+            raise incorrect(
+                reason, f"a timed call at full size, {prepared.family} contents: {explain(worst)}"
+            )
 
     def _settle(self) -> None:
         self._flush.fill_(secrets.randbits(8))

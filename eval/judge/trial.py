@@ -15,7 +15,16 @@ from eval.judge.reference import CaseReference
 from eval.judge.regions import HostRegion, Region, bytes_needed
 from eval.judge.runner import Runner
 from eval.records import (
-    Case, Environment, Failed, Guarantees, Incorrect, Job, Passed, Rejected, Tracks, Verdict,
+    Case,
+    Environment,
+    Failed,
+    Guarantees,
+    Incorrect,
+    Job,
+    Passed,
+    Rejected,
+    Tracks,
+    Verdict,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -49,6 +58,7 @@ class Trial:
 
         Raises:
             JudgeError: the problem or the machine does not allow a verdict.
+
         """
         fault = self._check_text()
         if fault is None:
@@ -71,7 +81,10 @@ class Trial:
         reason = rules.reason_for(errors)
         first = errors[0]
         return Fault(
-            status="rejected", reason=reason, detail=f"line {first.line}: {first.message}", defence=f"rule:{first.rule}"
+            status="rejected",
+            reason=reason,
+            detail=f"line {first.line}: {first.message}",
+            defence=f"rule:{first.rule}",
         )
 
     def _references(self, cases: tuple[Case, ...]) -> list[CaseReference]:
@@ -99,7 +112,9 @@ class Trial:
         return HostRegion(inputs, outputs * _OUTPUT_FACTOR)
 
     def _start_runner(self, region: Region) -> Runner:
-        runner = Runner(self._zygote, region, self._job.limits, hidden=hidden_paths(), cuda=self.device == "cuda")
+        runner = Runner(
+            self._zygote, region, self._job.limits, hidden=hidden_paths(), cuda=self.device == "cuda"
+        )
         self._common["guarantees"] = Guarantees(sandbox=runner.sandbox, missing=runner.sandbox_missing)
         if self._job.require_sandbox and runner.sandbox_missing:
             runner.kill()
@@ -123,7 +138,11 @@ class Trial:
         if fault is None:
             stage = False if stage_errors else None
             return Passed(**common, tracks=Tracks(open=True, stage=stage))
-        common |= {"tracks": Tracks(open=False, stage=False), "detail": fault.detail, "defence": fault.defence}
+        common |= {
+            "tracks": Tracks(open=False, stage=False),
+            "detail": fault.detail,
+            "defence": fault.defence,
+        }
         if fault.status == "failed":
             return Failed(**common, phase=fault.phase)
         kind = Incorrect if fault.status == "incorrect" else Rejected
@@ -133,7 +152,17 @@ class Trial:
 def hidden_paths() -> tuple[str, ...]:
     """Everything of ours that a runner may not read: it was loaded before, or is none of its business."""
     root = Path(__file__).resolve().parent.parent.parent
-    names = ("eval", "harness", "prompts", "reference_solutions", "tests", "docs", "examples", "bench", ".git")
+    names = (
+        "eval",
+        "harness",
+        "prompts",
+        "reference_solutions",
+        "tests",
+        "docs",
+        "examples",
+        "bench",
+        ".git",
+    )
     return tuple(str(root / name) for name in names if (root / name).exists())
 
 

@@ -29,6 +29,7 @@ class Heap:
 
         Raises:
             ArenaExhaustedError: no free range is large enough.
+
         """
         align = _LARGE if size >= _LARGE_FROM else _SMALL
         size = -(-max(size, 1) // _SMALL) * _SMALL

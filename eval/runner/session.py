@@ -85,7 +85,10 @@ class Session:
         return {}
 
     def _inputs(self, message: dict[str, Any]) -> list[Any]:
-        return [decode(item["value"]) if "value" in item else self._input(item["tensor"]) for item in message["inputs"]]
+        return [
+            decode(item["value"]) if "value" in item else self._input(item["tensor"])
+            for item in message["inputs"]
+        ]
 
     def _input(self, raw: dict[str, Any]) -> torch.Tensor:
         key = json.dumps(raw)

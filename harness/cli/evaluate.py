@@ -24,11 +24,15 @@ _NOT_PASSED, _ENVIRONMENT = 1, 4
 
 
 def command(
-    paths: Annotated[list[Path], typer.Argument(help="Replies, code, JSONL or folders of them.", show_default=False)],
+    paths: Annotated[
+        list[Path], typer.Argument(help="Replies, code, JSONL or folders of them.", show_default=False)
+    ],
     problem: Annotated[str | None, typer.Option(help="Name or folder of the problem.")] = None,
     stage: Annotated[str | None, typer.Option(help="Stage whose rules and gain count.")] = None,
     device: Annotated[DeviceChoice, typer.Option(help="auto takes a CUDA GPU where there is one.")] = "auto",
-    size: Annotated[str | None, typer.Option(help="Size profile of the problem; the first if not given.")] = None,
+    size: Annotated[
+        str | None, typer.Option(help="Size profile of the problem; the first if not given.")
+    ] = None,
     rules: Annotated[RulesMode, typer.Option(help="strict, lenient, or off for calibration.")] = "strict",
     code: Annotated[Path | None, typer.Option(help="Current code, instead of the problem's own.")] = None,
     timing: Annotated[bool, typer.Option(help="On a GPU, time what is correct.")] = True,
@@ -36,7 +40,9 @@ def command(
     call_timeout: Annotated[float, typer.Option(help="Seconds that one call may take.")] = 60.0,
     memory_gb: Annotated[float, typer.Option(help="Host memory of one candidate, in 1e9 bytes.")] = 12.0,
     jobs: Annotated[int, typer.Option(min=1, help="Candidates at once; on a GPU always one.")] = 1,
-    require_sandbox: Annotated[bool, typer.Option(help="Refuse to run where isolation is incomplete.")] = False,
+    require_sandbox: Annotated[
+        bool, typer.Option(help="Refuse to run where isolation is incomplete.")
+    ] = False,
     fresh: Annotated[bool, typer.Option(help="Judge again what has a verdict.")] = False,
     store: Annotated[Path, typer.Option(help="The store.")] = Path("kernel-harness.db"),
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a candidate.")] = False,
