@@ -63,7 +63,7 @@ class _ProblemFile(DataRecord):
     min_bytes: dict[str, Positive] = Field(default_factory=dict)
     min_flops: dict[str, Positive] = Field(default_factory=dict)
     error_budget: dict[Dtype, Positive] = Field(default_factory=dict)
-    error_scale: Literal["scan", "magnitude"] = "magnitude"
+    row_overlap: Annotated[int, Field(ge=0)] | None = None
     measured: dict[str, str] = Field(default_factory=dict)
     """Hash of the current code that each metrics file was taken from, by GPU."""
 
@@ -103,7 +103,7 @@ def load_problem(name_or_path: str | Path) -> ProblemFolder:
     return ProblemFolder(
         path=folder,
         title=said.title,
-        problem=_problem(folder.resolve().name, said, reference),
+        problem=_problem(folder.resolve().name, said, reference, _error_scale(folder / "error_scale.py")),
         current_code=current_code,
         solution=solution if solution.is_file() else None,
         metrics={gpu: found for gpu, found in metrics.items() if gpu in fresh},
@@ -123,7 +123,7 @@ def _folder(name_or_path: str | Path) -> Path:
     raise UsageError(f"unknown problem {str(name_or_path)!r}{nearest(str(name_or_path), problem_names())}")
 
 
-def _problem(name: str, said: _ProblemFile, reference: str) -> Problem:
+def _problem(name: str, said: _ProblemFile, reference: str, error_scale: str | None) -> Problem:
     problem = Problem(
         name=name,
         reference=reference,
@@ -134,21 +134,38 @@ def _problem(name: str, said: _ProblemFile, reference: str) -> Problem:
         min_bytes=said.min_bytes,
         min_flops=said.min_flops,
         error_budget={str(dtype): budget for dtype, budget in said.error_budget.items()},
-        error_scale=said.error_scale,
+        error_scale=error_scale,
+        row_overlap=said.row_overlap,
         hash="",
     )
     # Defaults are left out, so that a field added later changes no hash.
     meaning = problem.model_dump(exclude={"name", "hash"}, exclude_defaults=True)
     meaning["reference"] = normalise(reference)
+    if error_scale is not None:
+        meaning["error_scale"] = normalise(error_scale)
     return problem.model_copy(update={"hash": text_hash(json.dumps(meaning, sort_keys=True))})
+
+
+def _error_scale(path: Path) -> str | None:
+    """Read what errors are measured against; without the file, the element's own magnitude."""
+    if not path.is_file():
+        return None
+    text = read_text(path)
+    if "Scale" not in {node.name for node in _parsed(path, text).body if isinstance(node, ast.ClassDef)}:
+        raise UsageError(f"{path}: defines no class Scale, which is built like Model")
+    return text
+
+
+def _parsed(path: Path, text: str) -> ast.Module:
+    try:
+        return ast.parse(text)
+    except SyntaxError as error:
+        raise UsageError(f"{path}, line {error.lineno}: not valid Python: {error.msg}") from error
 
 
 def _reference(path: Path, said: _ProblemFile, asked_by: Path) -> str:
     text = read_text(path)
-    try:
-        body = ast.parse(text).body
-    except SyntaxError as error:
-        raise UsageError(f"{path}, line {error.lineno}: not valid Python: {error.msg}") from error
+    body = _parsed(path, text).body
     defined = {node.name for node in body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
     for needed in ("Model", "get_inputs", "get_init_inputs"):
         if needed not in defined:

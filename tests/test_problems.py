@@ -30,7 +30,8 @@ def edit(path, old, new):
 def test_the_seed_problem():
     found = load_problem("cumsum_exclusive")
     assert "cumsum_exclusive" in problem_names()
-    assert (found.name, found.problem.error_scale) == ("cumsum_exclusive", "scan")
+    assert found.name == "cumsum_exclusive"
+    assert "class Scale" in (found.problem.error_scale or "")
     assert [size.name for size in found.problem.sizes] == ["full", "8gb", "4gb", "4096"]
     assert found.problem.sizes[0].constants == {"batch_size": 32768, "input_shape": [32768], "dim": 1}
     assert list(found.metrics) == ["4090"]
@@ -101,7 +102,8 @@ def test_hash_stays(file, old, new, folder):
     [
         ("reference.py", "[:-1]", ""),
         ("reference.py", "torch.rand(", "torch.randn("),
-        ("problem.toml", 'error_scale = "scan"', 'error_scale = "magnitude"'),
+        ("problem.toml", "row_overlap = 1", "row_overlap = 2"),
+        ("error_scale.py", "torch.zeros_like", "torch.ones_like"),
         ("problem.toml", "batch_size = 17,", "batch_size = 18,"),
         ("problem.toml", "4096 = 134201340.0", "4096 = 134201341.0"),
     ],
@@ -135,8 +137,8 @@ def test_solution_is_named_where_there_is_one(folder):
     ("file", "old", "new", "message"),
     [
         ("problem.toml", "title =", "titel =", "unknown key 'titel'; the nearest: title"),
-        ("problem.toml", "error_scale", "error_scal", "unknown key 'error_scal'; the nearest: error_scale"),
-        ("problem.toml", '"scan"', '"scam"', "error_scale: Input should be 'scan' or 'magnitude'"),
+        ("problem.toml", "cpu_dtypes", "cpu_dtype", "unknown key 'cpu_dtype'; the nearest: cpu_dtypes"),
+        ("error_scale.py", "class Scale", "class Scal", "defines no class Scale"),
         (
             "problem.toml",
             "memory_gb = 22.0",

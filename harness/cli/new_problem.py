@@ -12,7 +12,6 @@ PROBLEM = """\
 title = "{title}"
 
 # What an element's error is measured against: its own magnitude, or "scan" for running sums.
-error_scale = "magnitude"
 
 # Constants replace those of reference.py by name. The first size is the official one; smaller
 # sizes let smaller cards take part, each with a column of its own.
