@@ -1,0 +1,57 @@
+"""Rule `devices`: everything happens on the device of the inputs."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from eval.records import Violation
+from eval.rules.candidate import Candidate
+from eval.rules.paths import DEVICES
+from eval.rules.report import violation
+from eval.rules.scopes import Scope, path_of
+
+RULE = DEVICES.rule
+_OTHER_GPU = re.compile(r"(cuda|hip|xpu):0*[1-9]\d*\Z")
+_PREFIX = re.compile(r"(cuda|hip|xpu):\Z")
+_INDEXED = frozenset({"torch.cuda.device", "torch.cuda.device_of", "torch.device"})
+
+
+def check(candidate: Candidate) -> Iterator[Violation]:
+    """Yield devices named by number and numbers of devices that are computed."""
+    for constant, scope in candidate.module.each(ast.Constant):
+        value = constant.value if isinstance(constant.value, str) and scope.kind != "kernel" else ""
+        if _OTHER_GPU.match(value) or _PREFIX.match(value):
+            yield violation(RULE, constant, f"{value!r} names a device by number: {DEVICES.advice}")
+    for call, scope in candidate.module.each(ast.Call):
+        if _other_index(call, scope):
+            yield violation(RULE, call, f"this names a device by number: {DEVICES.advice}")
+    for operation, _ in candidate.module.each(ast.BinOp):
+        if _is_index(operation.left) or _is_index(operation.right):
+            yield violation(RULE, operation, f"this computes the number of a device: {DEVICES.advice}")
+
+
+def _other_index(node: ast.Call, scope: Scope) -> bool:
+    path = path_of(node.func, scope)
+    if path in _INDEXED:
+        numbers = node.args if path != "torch.device" else node.args[1:]
+        numbers += [keyword.value for keyword in node.keywords if keyword.arg in {"index", "device"}]
+    elif isinstance(node.func, ast.Attribute) and node.func.attr == "cuda" and path is None:
+        numbers = [*node.args, *(keyword.value for keyword in node.keywords if keyword.arg == "device")]
+    elif isinstance(node.func, ast.Attribute) and node.func.attr == "to" and path is None:
+        numbers = [argument for argument in node.args[:1] if isinstance(argument, ast.Constant)]
+    else:
+        return False
+    return any(_is_other(number) for number in numbers)
+
+
+def _is_other(number: ast.expr) -> bool:
+    if isinstance(number, ast.Constant):
+        return isinstance(number.value, int) and not isinstance(number.value, bool) and number.value != 0
+    return isinstance(number, ast.BinOp | ast.UnaryOp)
+
+
+def _is_index(node: ast.expr) -> bool:
+    owner = node.value if isinstance(node, ast.Attribute) and node.attr == "index" else None
+    return isinstance(owner, ast.Attribute) and owner.attr == "device"

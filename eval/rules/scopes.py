@@ -1,0 +1,150 @@
+"""Scopes and what the names in them stand for: the one place where imports and aliases are resolved.
+
+A path is the dotted name of something imported, as its own library calls it: after ``import torch as T``
+and ``f = T.cumsum``, both ``T.cumsum`` and ``f`` have the path ``torch.cumsum``.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import Literal
+
+ScopeKind = Literal["module", "class", "host", "kernel"]
+Binding = str | ast.AST | None
+"""An imported path, the expression or definition that was assigned, or None for anything else."""
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+_ALIAS_STEPS = 8
+
+
+class Scope:
+    """A module, class, function or lambda, and the names that it binds."""
+
+    __slots__ = ("children", "kind", "module_names", "names", "node", "parent", "receiver", "used")
+
+    def __init__(self, node: ast.AST, kind: ScopeKind, parent: Scope | None) -> None:
+        self.node = node
+        self.kind = kind
+        self.parent = parent
+        self.names: dict[str, list[Binding]] = {}
+        self.module_names: set[str] = set()
+        """Names declared ``global``."""
+        self.used: set[str] = set()
+        """Names and attributes that are read here, without nested functions and classes."""
+        self.children: list[Scope] = []
+        self.receiver: str | None = None
+        """What a method calls its object, usually ``self``."""
+        if parent is not None:
+            parent.children.append(self)
+
+    @property
+    def name(self) -> str:
+        """Name of the function or class; empty for a lambda or the module."""
+        return getattr(self.node, "name", "")
+
+    def bind(self, name: str, value: Binding) -> None:
+        """Record that `name` stands for `value`, among whatever else it stands for."""
+        home = self.root() if name in self.module_names else self
+        home.names.setdefault(name, []).append(value)
+
+    def root(self) -> Scope:
+        """Return the module's scope."""
+        scope = self
+        while scope.parent is not None:
+            scope = scope.parent
+        return scope
+
+    def within(self) -> Iterator[Scope]:
+        """Yield this scope and all that are nested in it."""
+        pending = [self]
+        while pending:
+            scope = pending.pop()
+            yield scope
+            pending.extend(scope.children)
+
+
+def lookup(name: str, scope: Scope) -> tuple[list[Binding], Scope] | None:
+    """Return what a name is bound to and where, by Python's rules; None for a builtin or unknown name."""
+    place: Scope | None = scope
+    while place is not None:
+        if name in place.names and (place.kind != "class" or place is scope):
+            return place.names[name], place
+        place = place.parent
+    return None
+
+
+def is_builtin(name: str, scope: Scope) -> bool:
+    """Tell whether nothing in the file binds this name."""
+    return lookup(name, scope) is None
+
+
+def builtin_called(node: ast.AST, scope: Scope) -> str | None:
+    """Return the name of the builtin that a call calls directly."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and is_builtin(node.func.id, scope):
+        return node.func.id
+    return None
+
+
+def getattr_parts(node: ast.AST) -> tuple[ast.expr, str] | None:
+    """Read ``getattr(value, "name")`` as the attribute that it is."""
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "getattr"):
+        return None
+    if len(node.args) not in {2, 3} or node.keywords:
+        return None
+    name = node.args[1]
+    if isinstance(name, ast.Constant) and isinstance(name.value, str):
+        return node.args[0], name.value
+    return None
+
+
+def path_of(node: ast.AST, scope: Scope, steps: int = _ALIAS_STEPS) -> str | None:
+    """Return the imported path that an expression stands for, through aliases; None for all else."""
+    attributes: list[str] = []
+    while True:
+        if isinstance(node, ast.Attribute):
+            attributes.append(node.attr)
+            node = node.value
+            continue
+        parts = getattr_parts(node)
+        if parts is None:
+            break
+        node, name = parts
+        attributes.append(name)
+    base = _name_path(node.id, scope, steps) if isinstance(node, ast.Name) else None
+    if base is None:
+        return None
+    return ".".join([base, *reversed(attributes)]) if attributes else base
+
+
+def _name_path(name: str, scope: Scope, steps: int) -> str | None:
+    found = lookup(name, scope)
+    if found is None or steps == 0:
+        return None
+    bindings, home = found
+    for binding in bindings:
+        if isinstance(binding, str):
+            return binding
+        if isinstance(binding, ast.expr):
+            path = path_of(binding, home, steps - 1)
+            if path is not None:
+                return path
+    return None
+
+
+def own_definition(node: ast.AST, scope: Scope, steps: int = _ALIAS_STEPS) -> Definition | None:
+    """Return the candidate's own function or class that a name stands for, through aliases."""
+    if not isinstance(node, ast.Name) or steps == 0:
+        return None
+    found = lookup(node.id, scope)
+    if found is None:
+        return None
+    bindings, home = found
+    for binding in reversed(bindings):
+        if isinstance(binding, Definition):
+            return binding
+        if isinstance(binding, ast.Name):
+            own = own_definition(binding, home, steps - 1)
+            if own is not None:
+                return own
+    return None
