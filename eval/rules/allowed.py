@@ -61,10 +61,11 @@ TRITON = frozenset(f"triton.{name}" for name in _TRITON_NAMES)
 
 MODULES = frozenset({
     "torch", "torch.nn", "torch.nn.functional", "torch.nn.init", "torch.cuda", "torch.autograd",
-    "torch.linalg", "torch.fft", "torch.special", "torch.sparse", "torch.ops", "torch.version", "torch.amp", "torch.jit",
-    "torch.utils", "torch.autograd.function", "torch.nn.parameter", "torch.nn.utils", "torch.nn.modules",
-    "triton", "triton.language", "triton.language.math", "triton.language.extra", "triton.language.core",
-    "triton.language.standard", "triton.runtime", "triton.runtime.driver", "triton.tools",
+    "torch.linalg", "torch.fft", "torch.special", "torch.sparse", "torch.ops", "torch.version",
+    "torch.amp", "torch.jit", "torch.utils", "torch.autograd.function", "torch.nn.parameter",
+    "torch.nn.utils", "torch.nn.modules", "triton", "triton.language", "triton.language.math",
+    "triton.language.extra", "triton.language.core", "triton.language.standard", "triton.runtime",
+    "triton.runtime.driver", "triton.tools",
 })  # fmt: skip
 """Modules; one may be looked into, not handed on as a value."""
 

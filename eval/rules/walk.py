@@ -88,7 +88,7 @@ class _Walker:
                 attributes.append(base.attr)
                 base = base.value
                 continue
-            parts = getattrunpacked(base)
+            parts = getattr_parts(base)
             if parts is None:
                 break
             self.push(base.args[2:] if isinstance(base, ast.Call) else (), scope, depth)
@@ -104,7 +104,7 @@ class _Walker:
             self.push([base], scope, depth)
 
     def call(self, node: ast.Call, scope: Scope, depth: int) -> None:
-        if getattrunpacked(node) is not None:
+        if getattr_parts(node) is not None:
             self.attribute(node, scope, depth)
             return
         self.called.add(id(node.func))
