@@ -1,4 +1,4 @@
-"""Constructor arguments and scalar inputs as JSON: numbers, text, None, and nested lists, tuples and dicts."""
+"""Constructor arguments and scalar inputs as JSON: numbers, text, None, nested lists, tuples, dicts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does the runner's clock agree with the judge's?
+"""Ask whether the runner's clock agrees with the judge's.
 
 For each call the judge knows the time from the doorbell to the moment it held the output. What that
 is longer than the runner's events say is the cost of the exchange, the same for every runner:
@@ -8,6 +8,7 @@ outside of its events.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from eval.judge import stats
@@ -28,7 +29,7 @@ def excess_ms(contestant: Contestant) -> list[float]:
 
 
 def exchange_ms(trusted: list[Contestant]) -> float:
-    """What the exchange costs when nobody lies, in ms: the median over all trusted runners."""
+    """Return what the exchange costs when nobody lies, in ms: the median over all trusted runners."""
     return stats.median([value for contestant in trusted for value in excess_ms(contestant)])
 
 
@@ -43,7 +44,7 @@ def residual_ms(contestant: Contestant, trusted: list[Contestant]) -> float:
 
 
 def bound_ms(candidate: Contestant, trusted: list[Contestant]) -> float:
-    """The largest disagreement that is put down to noise, in ms."""
+    """Return the largest disagreement that is put down to noise, in ms."""
     among = max(abs(residual_ms(contestant, trusted)) for contestant in trusted)
     return (
         among
@@ -54,7 +55,7 @@ def bound_ms(candidate: Contestant, trusted: list[Contestant]) -> float:
 
 
 def _error(contestant: Contestant) -> float:
-    return _MEDIAN_EFFICIENCY * stats.spread(excess_ms(contestant)) / len(contestant.event_ms) ** 0.5
+    return _MEDIAN_EFFICIENCY * stats.spread(excess_ms(contestant)) / math.sqrt(len(contestant.event_ms))
 
 
 def disputed(candidate: Contestant, trusted: list[Contestant]) -> str | None:

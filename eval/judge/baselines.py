@@ -112,7 +112,7 @@ class Baselines:
             runner.instance(key, self.case.init)
             caller.checked_call(runner, self.case, self.signature, "uniform", key=key)
         except FaultRaised as raised:
-            raise JudgeError(f"{role}: {raised.fault.detail}") from raised
+            raise JudgeError(f"{role}: {raised.detail}") from raised
         caller.forget()
         self._contestants.append(Contestant(role, runner, region, caller, key, trusted=True))
 
@@ -123,7 +123,7 @@ class Baselines:
         return self._contestants
 
     def fits(self, job: Job) -> bool:
-        """True while all runners live and `job` is of the same problem, size and current code."""
+        """Tell whether all runners live and `job` is of the same problem, size and current code."""
         return self._identity == _identity(job) and all(c.runner.alive() for c in self._contestants)
 
     def close(self) -> None:

@@ -101,7 +101,7 @@ class Caller:
 
     @staticmethod
     def check_facts(facts: Facts) -> None:
-        """The output must be memory of its own.
+        """Require that the output is memory of its own.
 
         Raises:
             FaultRaised: it shares memory with an input or an earlier output.
@@ -113,7 +113,7 @@ class Caller:
             raise incorrect("aliased_output", "the output shares memory with an earlier output")
 
     def check_inputs(self, prepared: Prepared) -> None:
-        """The inputs must be what the judge wrote.
+        """Require that the inputs are what the judge wrote.
 
         Raises:
             FaultRaised: the candidate changed one.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import secrets
+from functools import partial
 from typing import TYPE_CHECKING
 
 from eval.judge.contents import FAMILIES
 from eval.judge.faults import FaultRaised, rejected
 from eval.judge.library import compute_operators
 from eval.plain import encode
-from eval.records import VariantResult
+from eval.records import Incorrect, VariantResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _LEAST_CALLS = 12
 _CASES_PER_CONFIG = 2
+_DETAIL_CHARS = 500
 _MIXED = "mixed"
 _random = secrets.SystemRandom()
 
@@ -59,10 +61,10 @@ class Correctness:
         while len(picks) + self.calls < _LEAST_CALLS:
             picks.append((_random.randrange(count), _random.choice(cases)))
         work: list[Callable[[], object]] = [
-            lambda config=config, case=case: self._call(case, forced=config) for config, case in picks
+            partial(self._call, case, forced=config) for config, case in picks
         ]
         if self._guard:
-            work += [lambda: self._audit_operators(largest), lambda: self._audit_launches(largest)]
+            work += [partial(self._audit_operators, largest), partial(self._audit_launches, largest)]
         return _random.sample(work, len(work))
 
     def _cases_for(self, cases: list[CaseReference], largest: CaseReference) -> list[CaseReference]:
@@ -83,7 +85,7 @@ class Correctness:
         return key
 
     def signature(self, case: CaseReference) -> Signature:
-        """What the output of a case looks like."""
+        """Return what the output of a case looks like."""
         if case.case.name not in self._signatures:
             self._signatures[case.case.name] = case.signature()
         return self._signatures[case.case.name]
@@ -98,7 +100,7 @@ class Correctness:
             family,
             key=key,
             forced=forced,
-            hold=_random.random() < 0.5,
+            hold=_random.choice((True, False)),
         )
         self.calls += 1
         self.configs |= facts.configs
@@ -126,7 +128,7 @@ class Correctness:
             self._runner.facts()
             self._caller.check_form(reply, self.signature(case))
         except FaultRaised as raised:
-            if raised.fault.status == "incorrect" or raised.fault.phase == "run":
+            if isinstance(raised.fault, Incorrect) or raised.phase == "run":
                 return
             raise
         if self._caller.check_values(case, prepared, self._runner.tensors(reply)) is None:
@@ -152,8 +154,11 @@ class Correctness:
         try:
             self._call(case, forced=0)
         except FaultRaised as raised:
-            status = "unsupported" if raised.fault.phase == "unsupported" else "failed"
-            return VariantResult(case=case.case.name, status=status, detail=raised.fault.detail[:500])
+            return VariantResult(
+                case=case.case.name,
+                status="unsupported" if raised.phase == "unsupported" else "failed",
+                detail=raised.detail[:_DETAIL_CHARS],
+            )
         return VariantResult(case=case.case.name, status="passed")
 
 

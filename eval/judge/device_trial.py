@@ -93,7 +93,7 @@ class DeviceTrial(Trial):
 
     @staticmethod
     def _check_clock(candidate: Contestant, contestants: list[Contestant]) -> None:
-        """The runner's events must agree with the judge's clock as they do for trusted runners."""
+        """Require that the runner's events agree with the judge's clock as trusted runners' do."""
         from eval.judge.audit import disputed
 
         problem = disputed(candidate, contestants)
@@ -123,4 +123,4 @@ class DeviceTrial(Trial):
     def _kernel_names(self) -> tuple[str, ...]:
         from eval import rules
 
-        return rules.check_code(self._job.code, mode="off").kernels
+        return tuple(kernel.name for kernel in rules.check_code(self._job.code, mode="off").kernels)

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from eval.records import Failed, FailedPhase, Incorrect, IncorrectReason, Rejected, RejectedReason
 
-from eval.records import FailedPhase, IncorrectReason, Record, RejectedReason
-
-
-class Fault(Record):
-    """A candidate's failure: how it ends and what to tell the person."""
-
-    status: Literal["incorrect", "rejected", "failed"]
-    reason: IncorrectReason | RejectedReason | None = None
-    phase: FailedPhase | None = None
-    detail: str
-    defence: str
+Fault = Incorrect | Rejected | Failed
+"""A verdict that says only how it ended; `eval.judge.trial` adds where and under which guarantees."""
 
 
 class FaultRaised(Exception):  # noqa: N818 - carries a value to its one owner, `eval.judge.trial`
@@ -24,6 +15,16 @@ class FaultRaised(Exception):  # noqa: N818 - carries a value to its one owner, 
         super().__init__(fault.detail)
         self.fault = fault
 
+    @property
+    def detail(self) -> str:
+        """What happened, for a person."""
+        return self.fault.detail or ""
+
+    @property
+    def phase(self) -> FailedPhase | None:
+        """How far the candidate came; None where it ran to the end."""
+        return self.fault.phase if isinstance(self.fault, Failed) else None
+
 
 class JudgeError(Exception):
     """Our own failure: the problem's files, the machine, or a bug; never the candidate's."""
@@ -31,14 +32,14 @@ class JudgeError(Exception):
 
 def incorrect(reason: IncorrectReason, detail: str) -> FaultRaised:
     """Return the exception for a wrong answer."""
-    return FaultRaised(Fault(status="incorrect", reason=reason, detail=detail, defence=reason))
+    return FaultRaised(Incorrect(reason=reason, detail=detail, defence=reason))
 
 
 def rejected(reason: RejectedReason, detail: str, defence: str) -> FaultRaised:
     """Return the exception for an answer that is not accepted, right or wrong."""
-    return FaultRaised(Fault(status="rejected", reason=reason, detail=detail, defence=defence))
+    return FaultRaised(Rejected(reason=reason, detail=detail, defence=defence))
 
 
 def failed(phase: FailedPhase, detail: str) -> FaultRaised:
     """Return the exception for a candidate that did not run to the end."""
-    return FaultRaised(Fault(status="failed", phase=phase, detail=detail, defence=phase))
+    return FaultRaised(Failed(phase=phase, detail=detail, defence=phase))

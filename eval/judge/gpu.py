@@ -69,7 +69,7 @@ def copy_gb_per_s() -> float:
     source = torch.empty(_COPY_BYTES, dtype=torch.uint8, device="cuda").random_()
     target = torch.empty_like(source)
     start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-    times = []
+    times: list[float] = []
     for _ in range(_COPY_CALLS):
         torch.cuda._sleep(200_000)  # noqa: SLF001 - hides the launch
         start.record()
@@ -82,7 +82,7 @@ def copy_gb_per_s() -> float:
 
 
 def pin_gb_per_s() -> float | None:
-    """What the memory's pins can carry, from the device's own properties; None where it does not say."""
+    """Return what the memory's pins can carry, by the device's own properties; None where they do not say."""
     properties = torch.cuda.get_device_properties(0)
     clock_khz = getattr(properties, "memory_clock_rate", 0)
     bus_bits = getattr(properties, "memory_bus_width", 0)
@@ -90,7 +90,7 @@ def pin_gb_per_s() -> float | None:
 
 
 def hard_limit_ms(min_bytes: float | None) -> float | None:
-    """The time that physics forbids to beat: declared bytes less the L2, over the pins, with 5 % margin."""
+    """Return the time that physics forbids to beat: bytes less the L2 over the pins, with 5 % margin."""
     pins = pin_gb_per_s()
     if min_bytes is None or pins is None:
         return None

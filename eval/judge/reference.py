@@ -90,12 +90,12 @@ class CaseReference:
         return Signature(structure, tuple(tuple(p.shape) for p in parts), tuple(p.dtype for p in parts))
 
     def expected(self, inputs: list[Any]) -> list[torch.Tensor]:
-        """The right answer in float64 on the inputs' device."""
+        """Compute the right answer in float64 on the inputs' device."""
         with torch.no_grad():
             return flatten(self._model().double()(*[_double(item) for item in inputs]))[1]
 
     def scale(self, inputs: list[Any], expected: list[torch.Tensor]) -> list[torch.Tensor]:
-        """What each element's error is measured against, in float64, never negative."""
+        """Compute what each element's error is measured against, in float64, never negative."""
         if self._scale_space is None:
             return [part.abs().clamp_min(_mean_magnitude(part)) for part in expected]
         with torch.no_grad():

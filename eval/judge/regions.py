@@ -34,7 +34,8 @@ class Region:
 
     def place(self, specs: tuple[InputSpec, ...], layout: str) -> list[TensorDesc | None]:
         """Lay the inputs out one behind another; None stands for a plain value."""
-        at, placed = 0, []
+        at = 0
+        placed: list[TensorDesc | None] = []
         for spec in specs:
             if spec.shape is None or spec.dtype is None:
                 placed.append(None)

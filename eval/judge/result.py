@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from eval.judge import audit, gpu, stats
+from eval.judge import audit, stats
 from eval.records import ConfigTime, KernelTime, Ratio, Speedup, Timing
 
 if TYPE_CHECKING:

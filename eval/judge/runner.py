@@ -260,13 +260,13 @@ class Runner:
         return failed("crash", f"the process ended {how} in the middle of a request")
 
     def output(self) -> str:
-        """What it printed, cut to the limit."""
+        """Return what it printed, cut to the limit."""
         with contextlib.suppress(OSError), (self._folder / "output").open("rb") as file:
             return file.read(self._limits.output_bytes).decode("utf-8", "replace")
         return ""
 
     def alive(self) -> bool:
-        """True while the process runs."""
+        """Tell whether the process runs."""
         return self._zygote.exit_status(self.pid, 0.0) is None
 
     def kill(self) -> None:

@@ -49,7 +49,7 @@ def ratio(numerator_ms: list[float], denominator_ms: list[float], seed: int = 0)
 
 
 def precise_enough(numerator_ms: list[float], denominator_ms: list[float]) -> bool:
-    """The stop rule: 20 samples, and the interval of the ratio within ±0.25 % (±1 % below 1 ms)."""
+    """Apply the stop rule: 20 samples, and the interval of the ratio within ±0.25 % (±1 % below 1 ms)."""
     if min(len(numerator_ms), len(denominator_ms)) < LEAST_SAMPLES:
         return False
     found = ratio(numerator_ms, denominator_ms)
@@ -58,7 +58,7 @@ def precise_enough(numerator_ms: list[float], denominator_ms: list[float]) -> bo
 
 
 def drifts(samples_ms: list[float]) -> bool:
-    """True where the second half is more than 3 % slower or faster than the first."""
+    """Tell whether the second half is more than 3 % slower or faster than the first."""
     half = len(samples_ms) // 2
     if half < LEAST_SAMPLES // 4:
         return False

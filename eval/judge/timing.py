@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from eval.judge.reference import CaseReference, Signature
     from eval.judge.regions import Region
     from eval.judge.runner import Runner
+    from eval.records import IncorrectReason
 
 LEAD_CYCLES = 500_000
 """Spin in front of the first event, about 0.3 ms: longer than a forward takes to queue its kernels."""
@@ -98,7 +99,7 @@ class TimingSession:
                 self._turn(contestant, family, record=record)
             except FaultRaised as raised:
                 if contestant.trusted:
-                    raise JudgeError(f"baseline {contestant.role}: {raised.fault.detail}") from raised
+                    raise JudgeError(f"baseline {contestant.role}: {raised.detail}") from raised
                 raise
 
     def _turn(self, contestant: Contestant, family: str, *, record: bool) -> None:
@@ -140,7 +141,7 @@ class TimingSession:
         worst = contestant.caller.check_values(self._case, prepared, outputs)
         self.checked += 1
         if worst is not None:
-            reason = "values" if worst.finite else "not_finite"
+            reason: IncorrectReason = "values" if worst.finite else "not_finite"
             raise incorrect(
                 reason, f"a timed call at full size, {prepared.family} contents: {explain(worst)}"
             )

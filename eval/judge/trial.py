@@ -19,7 +19,6 @@ from eval.records import (
     Environment,
     Failed,
     Guarantees,
-    Incorrect,
     Job,
     Passed,
     Rejected,
@@ -74,14 +73,13 @@ class Trial:
         if report.parse_error is not None:
             error = report.parse_error
             where = f" (line {error.line})" if error.line else ""
-            return Fault(status="failed", phase="parse", detail=error.message + where, defence="parse")
+            return Failed(phase="parse", detail=error.message + where, defence="parse")
         errors = [v for v in report.violations if v.track == "open" and v.severity == "error"]
         if not errors:
             return None
         reason = rules.reason_for(errors)
         first = errors[0]
-        return Fault(
-            status="rejected",
+        return Rejected(
             reason=reason,
             detail=f"line {first.line}: {first.message}",
             defence=f"rule:{first.rule}",
@@ -138,15 +136,7 @@ class Trial:
         if fault is None:
             stage = False if stage_errors else None
             return Passed(**common, tracks=Tracks(open=True, stage=stage))
-        common |= {
-            "tracks": Tracks(open=False, stage=False),
-            "detail": fault.detail,
-            "defence": fault.defence,
-        }
-        if fault.status == "failed":
-            return Failed(**common, phase=fault.phase)
-        kind = Incorrect if fault.status == "incorrect" else Rejected
-        return kind(**common, reason=fault.reason)
+        return fault.model_copy(update={**common, "tracks": Tracks(open=False, stage=False)})
 
 
 def hidden_paths() -> tuple[str, ...]:

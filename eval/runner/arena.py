@@ -28,7 +28,7 @@ class ArenaMemory:
         self._pointer = 0
         self.refused_bytes = 0
         self._callbacks = (_ALLOCATE(self._allocate), _RELEASE(self._release))
-        pointers = [ctypes.cast(callback, ctypes.c_void_p).value for callback in self._callbacks]
+        pointers = [ctypes.cast(callback, ctypes.c_void_p).value or 0 for callback in self._callbacks]
         allocator = torch._C._cuda_customAllocator(*pointers)  # noqa: SLF001 - the public class wants a file
         torch._C._cuda_changeCurrentAllocator(allocator)  # noqa: SLF001
         torch.cuda.init()

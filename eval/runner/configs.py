@@ -52,7 +52,7 @@ class ConfigPlan:
         plan, launch = self, getattr(cls, method)
 
         def run(kernel: Any, *args: Any, **kwargs: Any) -> Any:
-            name = getattr(kernel, "__name__", None) or getattr(kernel.fn, "__name__", "kernel")
+            name = str(getattr(kernel, "__name__", None) or getattr(kernel.fn, "__name__", "kernel"))
             plan.launched[name] = plan.launched.get(name, 0) + 1
             if plan.suppress:
                 return None

@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import Any
 
 _MESSAGE_CHARS = 3000
+_MOST_CAUSES = 3
 _CUDA_ONLY = (
     "is_cuda", "Torch not compiled with CUDA", "No CUDA GPUs", "Found no NVIDIA driver", "active drivers",
     "device='cuda'", 'device="cuda"', "torch.cuda", "mask has unsupported dtype", "CUDA driver",
 )  # fmt: skip
+_OUT_OF_MEMORY = {"MemoryError", "OutOfMemoryError"}
+_ALLOCATION_FAILED = ("ArenaExhausted", "DefaultCPUAllocator", "Cannot allocate memory")
+_COMPILER_ERRORS = {"CompilationError", "CompileTimeAssertionFailure", "UnsupportedLanguageConstruct"}
 
 
 def load_module(source: str, path: Path, name: str) -> types.ModuleType:
@@ -44,8 +48,8 @@ def describe(error: BaseException, phase: str, path: Path, *, interpreted: bool)
 
 def _text(error: BaseException) -> str:
     cause: BaseException | None = error
-    parts = []
-    while cause is not None and len(parts) < 3:  # noqa: PLR2004 - the rest repeats itself
+    parts: list[str] = []
+    while cause is not None and len(parts) < _MOST_CAUSES:
         parts.append(str(cause).strip())
         cause = cause.__cause__
     return "\n".join(part for part in parts if part)[:_MESSAGE_CHARS]
@@ -57,16 +61,16 @@ def _cuda_only(message: str, source_line: str) -> bool:
 
 def _phase(error: BaseException, message: str, phase: str) -> str:
     names = {cls.__name__ for cls in type(error).__mro__}
-    if isinstance(error, MemoryError) or "OutOfMemoryError" in names or "ArenaExhausted" in message:
+    if names & _OUT_OF_MEMORY or _holds(message, _ALLOCATION_FAILED):
         return "memory"
     if phase != "run":
         return phase
-    if names & {"CompilationError", "CompileTimeAssertionFailure", "UnsupportedLanguageConstruct"}:
-        return "compile"
-    if "PassManager::run failed" in message or "ptxas" in message:
+    if names & _COMPILER_ERRORS or _holds(message, ("PassManager::run failed", "ptxas")):
         return "compile"
     if "OutOfResources" in names:
         return "launch"
-    if "illegal memory access" in message or "misaligned address" in message:
-        return "crash"
-    return "run"
+    return "crash" if _holds(message, ("illegal memory access", "misaligned address")) else "run"
+
+
+def _holds(message: str, marks: tuple[str, ...]) -> bool:
+    return any(mark in message for mark in marks)

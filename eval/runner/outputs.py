@@ -32,5 +32,5 @@ def storage_ranges(tensors: list[torch.Tensor]) -> list[tuple[int, int]]:
 
 
 def overlap(first: list[tuple[int, int]], second: list[tuple[int, int]]) -> bool:
-    """True if any range of one list shares a byte with any of the other."""
+    """Tell whether any range of one list shares a byte with any of the other."""
     return any(a < d and c < b for a, b in first for c, d in second)

@@ -47,8 +47,8 @@ class Session:
     def answer(self, message: dict[str, Any]) -> dict[str, Any]:
         """Answer one request; what the candidate raises becomes an ``error``."""
         operations = {
-            "load": self._load, "instance": self._instance, "call": self._call, "facts": self._facts, "arm": self._arm,
-            "null": self._null, "timings": self._timings, "profile": self._profile,
+            "load": self._load, "instance": self._instance, "call": self._call, "facts": self._facts,
+            "arm": self._arm, "null": self._null, "timings": self._timings, "profile": self._profile,
         }  # fmt: skip
         phase = {"load": "import", "instance": "init"}.get(message["op"], "run")
         try:

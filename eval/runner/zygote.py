@@ -23,8 +23,10 @@ import torch
 import triton
 
 from eval.protocol import Channel, ChannelClosedError, ChannelTimeoutError
-from eval.runner import arena, session  # noqa: F401 - imported once, here, for every runner
+from eval.runner.arena import ArenaMemory
+from eval.runner.memory import HostMemory
 from eval.runner.sandbox import SandboxPolicy, enter, fork_contained
+from eval.runner.session import Session
 
 _PR_SET_PDEATHSIG = 1
 _ARMED_SECONDS, _IDLE_SECONDS = 0.5, 3600.0
@@ -40,8 +42,9 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wake_write)
     channel.send({"torch": torch.__version__, "triton": triton.__version__, "python": sys.version.split()[0]})
+    watched: list[Any] = [channel, wake_read]
     while True:
-        ready, _, _ = select.select([channel, wake_read], [], [])
+        ready, _, _ = select.select(watched, [], [])
         if wake_read in ready:
             with contextlib.suppress(BlockingIOError):
                 os.read(wake_read, 4096)
@@ -99,18 +102,18 @@ def _run(message: dict[str, Any], fds: list[int]) -> int:
     channel = Channel(socket.socket(fileno=sock_fd))
     torch.set_num_threads(1)
     place = message["memory"]
-    memory: session.HostMemory | arena.ArenaMemory
+    memory: HostMemory | ArenaMemory
     if policy.cuda:
-        memory = arena.ArenaMemory(memory_fd, place["size_bytes"], place["split"])
+        memory = ArenaMemory(memory_fd, place["size_bytes"], place["split"])
     else:
-        memory = session.HostMemory(memory_fd, place["size_bytes"], place["split"])
+        memory = HostMemory(memory_fd, place["size_bytes"], place["split"])
     os.close(memory_fd)
-    serving = session.Session(memory, Path(policy.scratch), cuda=policy.cuda)
+    serving = Session(memory, Path(policy.scratch), cuda=policy.cuda)
     channel.send({"ready": True, "active": report.active, "missing": report.missing, "notes": report.notes})
     return _serve(channel, serving)
 
 
-def _serve(channel: Channel, serving: session.Session) -> int:
+def _serve(channel: Channel, serving: Session) -> int:
     """Answer until the judge goes away; after ``arm`` poll for the request, since waking up takes long."""
     armed = False
     while True:
