@@ -14,7 +14,7 @@ class OperatorLog(TorchDispatchMode):
     """Counts operators by name; Triton's interpreter works with operators of its own, which do not count."""
 
     def __init__(self, plan: ConfigPlan) -> None:
-        super().__init__()
+        TorchDispatchMode.__init__(self)
         self._plan = plan
         self.operators: dict[str, int] = {}
 
