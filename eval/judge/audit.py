@@ -48,7 +48,7 @@ def bound_ms(candidate: Contestant, trusted: list[Contestant]) -> float:
     among = max(abs(residual_ms(contestant, trusted)) for contestant in trusted)
     return (
         among
-        + _ABSOLUTE_BOUND_MS
+        + _ABSOLUTE_BOUND_MS / candidate.calls
         + _STANDARD_ERRORS * _error(candidate)
         + _RELATIVE_BOUND * stats.median(candidate.event_ms)
     )

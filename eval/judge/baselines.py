@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from eval.judge.processes import Zygote
 
 _HEAP_FACTOR = 1.05
+_BATCH_BYTES = 2e9
+_MOST_CALLS = 32
 _HEAP_ROOM = 1 << 29
 _JUDGE_ROOM = 3 << 30
 _LIMITS = Limits(seconds=24 * 3600.0, call_seconds=300.0, host_memory_gb=64.0)
@@ -73,8 +75,13 @@ class Baselines:
         return bytes_needed(self.case.inputs, 1) + outputs
 
     def _region_bytes(self) -> tuple[int, int]:
-        inputs = max(bytes_needed(self.case.inputs, DeviceRegion.align), 64 << 20)
-        return inputs, int(_HEAP_FACTOR * self.moved_bytes) + _HEAP_ROOM
+        inputs = max(self.most_calls * bytes_needed(self.case.inputs, DeviceRegion.align), 64 << 20)
+        return inputs, int(_HEAP_FACTOR * self.most_calls * self.moved_bytes) + _HEAP_ROOM
+
+    @property
+    def most_calls(self) -> int:
+        """How many calls of one timed turn there is room for."""
+        return max(1, min(_MOST_CALLS, int(_BATCH_BYTES / self.moved_bytes)))
 
     def _check_memory(self, roles: int) -> None:
         needed = roles * sum(self._region_bytes()) + bytes_needed(self.case.inputs, 1) + _JUDGE_ROOM

@@ -10,16 +10,17 @@ import torch
 from eval.judge.compare import DEFAULT_BUDGET, Mismatch, compare, explain
 from eval.judge.contents import fill, fill_other
 from eval.judge.faults import incorrect
+from eval.judge.regions import bytes_needed
 from eval.plain import encode
 from eval.tensors import TensorDesc, dtype_name
 
 if TYPE_CHECKING:
     from eval.judge.reference import CaseReference, Signature
     from eval.judge.regions import Region
-    from eval.judge.runner import CallReply, Facts, Runner
+    from eval.judge.runner import CallReply, Facts, OneCall, Runner
     from eval.records import Problem
 
-_BLOCK_ELEMENTS = 1 << 26
+_BLOCK_ELEMENTS = 1 << 24
 """Outputs larger than this are compared in blocks of rows where the problem allows it."""
 
 
@@ -40,34 +41,42 @@ class Caller:
         self._rng = torch.Generator(device=region.base.device)
         self._private: dict[tuple[Any, ...], torch.Tensor] = {}
 
-    def prepare(self, case: CaseReference, family: str) -> Prepared:
-        """Write contents that nobody has seen before, under a seed that nobody knows."""
+    def prepare(self, case: CaseReference, family: str, slot: int = 0) -> Prepared:
+        """Write contents that nobody has seen before, under a seed that nobody knows.
+
+        Calls of one batch have their inputs in slots of their own.
+        """
         self._rng.manual_seed(secrets.randbits(63))
         message: list[dict[str, Any]] = []
         placed: list[torch.Tensor | None] = []
         private: list[Any] = []
-        for spec, desc in zip(case.inputs, self._region.place(case.inputs, case.case.layout), strict=True):
+        for spec, desc in zip(case.inputs, self._placed(case, slot), strict=True):
             if desc is None:
                 message.append({"value": encode(spec.value)})
                 placed.append(None)
                 private.append(spec.value)
                 continue
-            copy = self._copy_for(desc, len(placed))
+            copy = self._copy_for(desc, (slot, len(placed)))
             if copy.dtype.is_floating_point:
                 fill(copy, family, self._rng)
             else:
                 fill_other(copy, self._rng)
-            slot = self._region.tensor(desc)
-            slot.copy_(copy)
+            target = self._region.tensor(desc)
+            target.copy_(copy)
             message.append({"tensor": desc.model_dump(mode="json")})
-            placed.append(slot)
+            placed.append(target)
             private.append(copy)
         return Prepared(message, placed, private, family)
 
-    def _copy_for(self, desc: TensorDesc, index: int) -> torch.Tensor:
-        key = (index, desc.shape, desc.dtype)
+    def _placed(self, case: CaseReference, slot: int) -> list[TensorDesc | None]:
+        start = slot * bytes_needed(case.inputs, self._region.align) if slot else 0
+        return self._region.place(case.inputs, case.case.layout, start)
+
+    def _copy_for(self, desc: TensorDesc, place: tuple[int, int]) -> torch.Tensor:
+        key = (place, desc.shape, desc.dtype)
         if key not in self._private:
-            self._private.clear() if desc.numel() > _BLOCK_ELEMENTS else None
+            if desc.numel() > _BLOCK_ELEMENTS:
+                self._private.clear()
             self._private[key] = torch.empty(
                 desc.shape, dtype=getattr(torch, desc.dtype), device=self._region.base.device
             )
@@ -77,7 +86,7 @@ class Caller:
         """Give back the judge's own copies."""
         self._private.clear()
 
-    def check_form(self, reply: CallReply, wanted: Signature) -> None:
+    def check_form(self, reply: CallReply | OneCall, wanted: Signature) -> None:
         """Structure, exact types, shapes and dtypes of what came back.
 
         Raises:

@@ -75,7 +75,7 @@ class DeviceTrial(Trial):
         target = next((c for c in contestants if c.role == "current"), contestants[0])
         session = TimingSession(case, signature, [candidate, *contestants])
         before = gpu.clocks()
-        session.run(candidate, target, _BUDGET_SECONDS)
+        session.run(candidate, target, _BUDGET_SECONDS, self._baselines.most_calls)
         after = gpu.clocks()
         caller.checked_call(runner, case, signature, next(iter(DENSE)), key=key, forced=None)
         timing = build_timing(self._job, self._baselines, session, candidate, contestants, (before, after))

@@ -32,9 +32,9 @@ class Region:
     def close(self) -> None:
         """Give the memory back."""
 
-    def place(self, specs: tuple[InputSpec, ...], layout: str) -> list[TensorDesc | None]:
-        """Lay the inputs out one behind another; None stands for a plain value."""
-        at = 0
+    def place(self, specs: tuple[InputSpec, ...], layout: str, start: int = 0) -> list[TensorDesc | None]:
+        """Lay the inputs out one behind another from `start` on; None stands for a plain value."""
+        at = start
         placed: list[TensorDesc | None] = []
         for spec in specs:
             if spec.shape is None or spec.dtype is None:

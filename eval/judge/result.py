@@ -59,6 +59,7 @@ def build_timing(
             "before": clocks[0], "after": clocks[1],
             "exchange_ms": session.null_ms, "exchange_spread_ms": session.null_spread_ms,
             "event_ms": session.event_null_ms, "checked_outputs": session.checked,
+            "calls_a_turn": session.calls,
             "exchange_with_seal_ms": audit.exchange_ms(contestants),
             "residual_ms": {c.role: audit.residual_ms(c, contestants) for c in [candidate, *contestants]},
             "arrived_residual_ms": {

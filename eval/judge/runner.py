@@ -58,6 +58,22 @@ class CallReply(_Reply):
     ms: float | None
 
 
+class OneCall(_Reply):
+    """What came out of one of several timed calls."""
+
+    structure: Text
+    types: list[Text] = Field(max_length=64)
+    outputs: list[dict[str, Any]] = Field(max_length=64)
+    too_large: bool
+
+
+class TimedReply(_Reply):
+    """What came out of several calls, and how long the runner's events say that each took."""
+
+    calls: list[OneCall] = Field(max_length=64)
+    ms: list[float] = Field(max_length=64)
+
+
 class Facts(_Reply):
     """What a runner says about its last call, for reports and for finding mistakes."""
 
@@ -153,6 +169,20 @@ class Runner:
         )  # fmt: skip
         return self._parse(CallReply, raw)
 
+    def timed_calls(self, key: str, batch: list[list[dict[str, Any]]], lead_cycles: int) -> TimedReply:
+        """Call an instance once on each of the inputs in `batch`.
+
+        Raises:
+            FaultRaised: as `call`; or not as many answers or times as calls came back.
+
+        """
+        message = {"op": "timed", "key": key, "batch": batch, "lead_cycles": lead_cycles}
+        reply = self._parse(TimedReply, self._ask(message, spin=True))
+        wrong_times = any(not 0 <= ms < float("inf") for ms in reply.ms)
+        if len(reply.calls) != len(batch) or len(reply.ms) != len(batch) or wrong_times:
+            raise rejected("tampering", "not one answer and one time for each call", "protocol")
+        return reply
+
     def facts(self) -> Facts:
         """Ask for the rest about the last call.
 
@@ -168,15 +198,15 @@ class Runner:
         """Let the runner poll for its next request, so that waking it up is not in the clock."""
         self._ask({"op": "arm"})
 
-    def null_call(self, lead_cycles: int) -> float:
-        """Do everything that a timed call does but the call; return the event time in ms."""
-        return float(self._ask({"op": "null", "lead_cycles": lead_cycles}, spin=True)["ms"])
+    def null_calls(self, count: int, lead_cycles: int) -> list[float]:
+        """Do everything that `count` timed calls do but the calls; return the event times in ms."""
+        return list(self._ask({"op": "null", "count": count, "lead_cycles": lead_cycles}, spin=True)["ms"])
 
     def ask_plain(self, message: dict[str, Any]) -> dict[str, Any]:
         """Send a request whose answer is only shown, never believed."""
         return self._ask(message)
 
-    def tensors(self, reply: CallReply) -> list[torch.Tensor]:
+    def tensors(self, reply: CallReply | OneCall) -> list[torch.Tensor]:
         """Return the outputs where they lie, once their descriptions are known to be in range.
 
         Raises:
@@ -185,7 +215,7 @@ class Runner:
         """
         return [self._region.tensor(desc) for desc in self.descriptions(reply)]
 
-    def descriptions(self, reply: CallReply) -> list[TensorDesc]:
+    def descriptions(self, reply: CallReply | OneCall) -> list[TensorDesc]:
         """Check where the outputs are said to lie."""
         try:
             return [parse_desc(raw, self._region.size_bytes) for raw in reply.outputs]

@@ -6,25 +6,29 @@ Which outputs are checked in full is drawn after the call.
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from eval.judge import stats
 from eval.judge.contents import DENSE
-from eval.judge.faults import FaultRaised, JudgeError, failed, incorrect
+from eval.judge.faults import FaultRaised, JudgeError, incorrect
 
 if TYPE_CHECKING:
-    from eval.judge.calls import Caller
+    from eval.judge.calls import Caller, Prepared
     from eval.judge.reference import CaseReference, Signature
     from eval.judge.regions import Region
-    from eval.judge.runner import Runner
+    from eval.judge.runner import OneCall, Runner
     from eval.records import IncorrectReason
 
-LEAD_CYCLES = 500_000
-"""Spin in front of the first event, about 0.3 ms: longer than a forward takes to queue its kernels."""
+LEAD_CYCLES = 400_000
+"""Spin in front of a turn for each of its calls, about 0.2 ms: longer than it takes to queue a forward."""
+_BATCH_MS = 2.0
+"""Short calls are timed several in a turn, so that the cost of the exchange is shared."""
+_MOST_CALLS = 32
 _NULL_CALLS = 9
 _WARM_UP_CALLS = 3
 _CHECK_SHARE = 0.15
@@ -40,9 +44,14 @@ class Contestant:
     ) -> None:
         self.role, self.runner, self.region, self.caller, self.key = role, runner, region, caller, key
         self.trusted = trusted
+        self.calls = 1
+        """Calls in one turn."""
         self.event_ms: list[float] = []
+        """Mean over the calls of a turn of what the runner's events say, by turn."""
         self.sealed_ms: list[float] = []
+        """The judge's time for a turn until it held the last output, over the number of calls, by turn."""
         self.arrived_ms: list[float] = []
+        """The same until the answer came."""
 
     def clear(self) -> None:
         """Forget the samples of an earlier session."""
@@ -57,12 +66,13 @@ class TimingSession:
         properties = torch.cuda.get_device_properties(0)
         self._flush = torch.empty(2 * properties.L2_cache_size, dtype=torch.uint8, device="cuda")
         self._picks: list[tuple[torch.Tensor, ...]] = []
+        self.calls = 1
         self.null_ms = 0.0
         self.null_spread_ms = 0.0
         self.event_null_ms = 0.0
         self.checked = 0
 
-    def calibrate(self) -> None:
+    def _calibrate(self) -> None:
         """Measure what the exchange itself costs, on a trusted runner that calls nothing."""
         trusted = next(c for c in self._contestants if c.trusted)
         waits, events = [], []
@@ -70,13 +80,24 @@ class TimingSession:
             trusted.runner.arm()
             self._settle()
             start = time.monotonic_ns()
-            events.append(trusted.runner.null_call(LEAD_CYCLES))
+            events += trusted.runner.null_calls(self.calls, self.calls * LEAD_CYCLES)
             waits.append((trusted.runner.arrived_ns - start) / 1e6)
         self.null_ms, self.null_spread_ms = stats.median(waits), stats.spread(waits)
-        self.event_null_ms = min(events)
+        self.event_null_ms = stats.median(events)
 
-    def run(self, target: Contestant, against: Contestant, budget_s: float) -> None:
+    def _choose_calls(self, most: int) -> None:
+        """Decide how many calls a turn has, from the shortest time seen while warming up."""
+        shortest = min(stats.median(c.event_ms) for c in self._contestants)
+        wanted = math.ceil(_BATCH_MS / max(shortest, 1e-3)) if shortest < _BATCH_MS / 2 else 1
+        self.calls = max(1, min(wanted, most, _MOST_CALLS))
+        for contestant in self._contestants:
+            contestant.clear()
+            contestant.calls = self.calls
+
+    def run(self, target: Contestant, against: Contestant, budget_s: float, most_calls: int) -> None:
         """Take turns until the ratio of `against` to `target` is precise enough or the budget ends.
+
+        `most_calls` is how many inputs and outputs there is room for.
 
         Raises:
             FaultRaised: the candidate failed or an output was wrong.
@@ -84,56 +105,77 @@ class TimingSession:
 
         """
         for _ in range(_WARM_UP_CALLS):
-            self._round(record=False)
-        self.calibrate()
+            self._round()
+        self._choose_calls(most_calls)
+        self._calibrate()
+        self._round()
+        for contestant in self._contestants:
+            contestant.clear()
         deadline = time.monotonic() + budget_s
         while time.monotonic() < deadline:
-            self._round(record=True)
+            self._round()
             if len(target.event_ms) % 5 == 0 and stats.precise_enough(against.event_ms, target.event_ms):
                 break
 
-    def _round(self, *, record: bool) -> None:
+    def _round(self) -> None:
         family = _random.choice(list(DENSE))
         for contestant in _random.sample(self._contestants, len(self._contestants)):
             try:
-                self._turn(contestant, family, record=record)
+                self._turn(contestant, family)
             except FaultRaised as raised:
                 if contestant.trusted:
                     raise JudgeError(f"baseline {contestant.role}: {raised.detail}") from raised
                 raise
 
-    def _turn(self, contestant: Contestant, family: str, *, record: bool) -> None:
-        prepared = contestant.caller.prepare(self._case, family)
+    def _turn(self, contestant: Contestant, family: str) -> None:
+        batch = [contestant.caller.prepare(self._case, family, slot) for slot in range(self.calls)]
         contestant.region.poison(contestant.runner.live)
         self._draw_picks()
         contestant.runner.arm()
         self._settle()
         start = time.monotonic_ns()
-        reply = contestant.runner.call(contestant.key, prepared.message, lead_cycles=LEAD_CYCLES, spin=True)
+        reply = contestant.runner.timed_calls(
+            contestant.key, [prepared.message for prepared in batch], self.calls * LEAD_CYCLES
+        )
         arrived = contestant.runner.arrived_ns
-        contestant.caller.check_form(reply, self._signature)
-        outputs = contestant.runner.tensors(reply)
-        sealed = [_seal(*pair) for pair in zip(outputs, self._picks, strict=True) if pair[0].numel()]
+        results = [self._outputs(contestant, call) for call in reply.calls]
+        sealed = [_seal(output, picks) for outputs in results for output, picks in self._with_picks(outputs)]
         torch.cuda.synchronize()
         end = time.monotonic_ns()
         contestant.caller.check_facts(contestant.runner.facts())
-        if reply.ms is None or not 0 <= reply.ms < float("inf"):
-            raise failed("run", "no time came back from the call")
-        if record:
-            contestant.event_ms.append(reply.ms)
-            contestant.sealed_ms.append((end - start) / 1e6)
-            contestant.arrived_ms.append((arrived - start) / 1e6)
-        if contestant.trusted:
-            return
-        unwritten = sum(int(values.isnan().sum()) for values in sealed if values.dtype.is_floating_point)
+        contestant.event_ms.append(sum(reply.ms) / self.calls)
+        contestant.sealed_ms.append((end - start) / 1e6 / self.calls)
+        contestant.arrived_ms.append((arrived - start) / 1e6 / self.calls)
+        if not contestant.trusted:
+            self._check(contestant, batch, results, sealed)
+
+    def _outputs(self, contestant: Contestant, call: OneCall) -> list[torch.Tensor]:
+        contestant.caller.check_form(call, self._signature)
+        return contestant.runner.tensors(call)
+
+    def _with_picks(self, outputs: list[torch.Tensor]) -> list[tuple[torch.Tensor, tuple[torch.Tensor, ...]]]:
+        return [pair for pair in zip(outputs, self._picks, strict=True) if pair[0].numel()]
+
+    def _check(
+        self,
+        contestant: Contestant,
+        batch: list[Prepared],
+        results: list[list[torch.Tensor]],
+        sealed: list[torch.Tensor],
+    ) -> None:
+        """Look at every call a little, and at some that are drawn now in full."""
+        floating = [values for values in sealed if values.dtype.is_floating_point]
+        unwritten = sum(int(values.isnan().sum()) for values in floating)
         if unwritten:
             raise incorrect(
                 "not_finite", f"{unwritten} of {_SEAL_ELEMENTS} sampled elements were never written"
             )
-        if not record or _random.random() < _CHECK_SHARE or len(contestant.event_ms) == 1:
-            self.verify(contestant, prepared, outputs)
+        if len(contestant.event_ms) > 1 and _random.random() >= _CHECK_SHARE:
+            return
+        index = _random.randrange(len(batch))
+        self.verify(contestant, batch[index], results[index])
 
-    def verify(self, contestant: Contestant, prepared: Any, outputs: list[torch.Tensor]) -> None:
+    def verify(self, contestant: Contestant, prepared: Prepared, outputs: list[torch.Tensor]) -> None:
         """Check every element of a timed call's outputs, and that the inputs are untouched."""
         from eval.judge.compare import explain
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,9 @@ class Session:
     def answer(self, message: dict[str, Any]) -> dict[str, Any]:
         """Answer one request; what the candidate raises becomes an ``error``."""
         operations = {
-            "load": self._load, "instance": self._instance, "call": self._call, "facts": self._facts,
-            "arm": self._arm, "null": self._null, "timings": self._timings, "profile": self._profile,
+            "load": self._load, "instance": self._instance, "call": self._call, "timed": self._timed,
+            "facts": self._facts, "arm": self._arm, "null": self._null, "timings": self._timings,
+            "profile": self._profile,
         }  # fmt: skip
         phase = {"load": "import", "instance": "init"}.get(message["op"], "run")
         try:
@@ -84,11 +86,8 @@ class Session:
         self._instances[message["key"]] = model
         return {}
 
-    def _inputs(self, message: dict[str, Any]) -> list[Any]:
-        return [
-            decode(item["value"]) if "value" in item else self._input(item["tensor"])
-            for item in message["inputs"]
-        ]
+    def _inputs(self, items: list[dict[str, Any]]) -> list[Any]:
+        return [decode(item["value"]) if "value" in item else self._input(item["tensor"]) for item in items]
 
     def _input(self, raw: dict[str, Any]) -> torch.Tensor:
         key = json.dumps(raw)
@@ -97,7 +96,7 @@ class Session:
         return self._seen[key]
 
     def _call(self, message: dict[str, Any]) -> dict[str, Any]:
-        model, inputs = self._instances[message["key"]], self._inputs(message)
+        model, inputs = self._instances[message["key"]], self._inputs(message["inputs"])
         self._earlier = outputs.storage_ranges(self._held)
         if not message["hold"]:
             self._held, self._earlier = [], []
@@ -112,29 +111,45 @@ class Session:
                     result = model(*inputs)
                 self._settle()
             elif self._stopwatch is not None:
-                result, ms = self._stopwatch.time(lambda: model(*inputs), message["lead_cycles"])
+                (result,), (ms,) = self._stopwatch.time([lambda: model(*inputs)], message["lead_cycles"])
             else:
                 result = model(*inputs)
-        return {**self._report(result), "ms": ms}
+        report, self._held = self._report(result)
+        return {**report, "ms": ms}
+
+    def _timed(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Call an instance on each of several inputs, the L2 flushed in between, events round each call."""
+        assert self._stopwatch is not None
+        model = self._instances[message["key"]]
+        batch = [self._inputs(items) for items in message["batch"]]
+        self._held, self._earlier, self._log = [], [], None
+        self._given = _spans([item for inputs in batch for item in inputs if isinstance(item, torch.Tensor)])
+        self._plan.forced, self._plan.suppress = None, False
+        with torch.no_grad():
+            works = [partial(model, *inputs) for inputs in batch]
+            results, ms = self._stopwatch.time(works, message["lead_cycles"])
+        reports, held = zip(*map(self._report, results), strict=True)
+        self._held = [tensor for tensors in held for tensor in tensors]
+        return {"calls": reports, "ms": ms}
 
     def _settle(self) -> None:
         if self._cuda:
             torch.cuda.synchronize()
 
-    def _report(self, result: Any) -> dict[str, Any]:
+    def _report(self, result: Any) -> tuple[dict[str, Any], list[torch.Tensor]]:
         """Say where the outputs lie, in few words: the judge's clock is running."""
         if self._memory.refused_bytes:
             raise MemoryError
         structure, parts = outputs.flatten(result)
         kinds = outputs.type_names(parts)
-        self._held = [part for part, kind in zip(parts, kinds, strict=True) if kind == "tensor"]
+        held = [part for part, kind in zip(parts, kinds, strict=True) if kind == "tensor"]
         report: dict[str, Any] = {"structure": structure, "types": kinds, "too_large": False}
         try:
-            report["outputs"] = self._memory.publish(self._held)
+            report["outputs"] = self._memory.publish(held)
         except OutputTooLargeError:
-            report["outputs"] = [{"shape": list(t.shape), "dtype": str(t.dtype)[6:]} for t in self._held]
+            report["outputs"] = [{"shape": list(t.shape), "dtype": str(t.dtype)[6:]} for t in held]
             report["too_large"] = True
-        return report
+        return report, held
 
     @staticmethod
     def _arm(_message: dict[str, Any]) -> dict[str, Any]:
@@ -156,7 +171,7 @@ class Session:
 
     def _null(self, message: dict[str, Any]) -> dict[str, Any]:
         assert self._stopwatch is not None
-        _, ms = self._stopwatch.time(lambda: None, message["lead_cycles"])
+        _, ms = self._stopwatch.time([lambda: None] * message["count"], message["lead_cycles"])
         return {"ms": ms}
 
     def _timings(self, _message: dict[str, Any]) -> dict[str, Any]:
@@ -165,7 +180,7 @@ class Session:
     def _profile(self, message: dict[str, Any]) -> dict[str, Any]:
         from eval.runner.stopwatch import kernel_times
 
-        model, inputs = self._instances[message["key"]], self._inputs(message)
+        model, inputs = self._instances[message["key"]], self._inputs(message["inputs"])
         self._held = []
         self._plan.forced, self._plan.suppress = None, False
         with torch.no_grad():

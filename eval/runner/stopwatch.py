@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 _NAME_CHARS = 120
 _MOST_KERNELS = 64
@@ -20,23 +20,30 @@ class Stopwatch:
         torch.cuda.init()
         properties = torch.cuda.get_device_properties(0)
         self._flush = torch.empty(2 * properties.L2_cache_size, dtype=torch.uint8, device="cuda")
-        self._start = torch.cuda.Event(enable_timing=True)
-        self._end = torch.cuda.Event(enable_timing=True)
+        self._pairs: list[tuple[Any, Any]] = []
 
-    def time(self, work: Callable[[], Any], lead_cycles: int) -> tuple[Any, float]:
-        """Run `work` once and return its result with the time between the events in ms.
+    def time(self, works: Sequence[Callable[[], Any]], lead_cycles: int) -> tuple[list[Any], list[float]]:
+        """Run each of `works` once and return the results with the time of each in ms.
 
-        `lead_cycles` of spinning stand between the flush and the first event, so that the kernels
-        are queued before the clock starts.
+        `lead_cycles` of spinning stand in front, so that the kernels are queued before the GPU gets
+        to them; the L2 is flushed before each work, outside of its events.
         """
-        self._flush.zero_()
+        while len(self._pairs) < len(works):
+            self._pairs.append((_event(), _event()))
+        results = []
         if lead_cycles:
             torch.cuda._sleep(lead_cycles)  # noqa: SLF001 - the only spin kernel that torch has
-        self._start.record()
-        result = work()
-        self._end.record()
+        for work, (start, end) in zip(works, self._pairs, strict=False):
+            self._flush.zero_()
+            start.record()
+            results.append(work())
+            end.record()
         torch.cuda.synchronize()
-        return result, self._start.elapsed_time(self._end)
+        return results, [start.elapsed_time(end) for start, end in self._pairs[: len(works)]]
+
+
+def _event() -> Any:
+    return torch.cuda.Event(enable_timing=True)
 
 
 def kernel_times(work: Callable[[], Any], repeat: int) -> list[dict[str, Any]]:
