@@ -1,0 +1,11 @@
+import pytest
+
+from eval.client import cuda_device_name
+
+
+def pytest_collection_modifyitems(items):
+    """Skip what needs a GPU where there is none, and say so."""
+    if cuda_device_name() is None:
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason="needs a CUDA GPU; none is here"))
