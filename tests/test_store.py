@@ -391,7 +391,7 @@ def test_older_store_is_migrated_with_a_backup(tmp_path):
         Database(path, read_only=True, migrations=newer)
     with Database(path, migrations=newer) as database:
         assert [tuple(row) for row in database._query("SELECT id, note FROM runs")] == [(run, None)]
-    with Store(tmp_path / "s.db.v1.bak") as backup:
+    with Store(tmp_path / f"s.db.v{len(MIGRATIONS)}.bak") as backup:
         assert [info.id for info in backup.runs()] == [run]
 
 

@@ -1,12 +1,13 @@
 """The store: one SQLite file with every prompt, reply, verdict and attempt. It judges nothing."""
 
 from harness.store.attempts import Attempts
+from harness.store.calls import Calls, Claim
 from harness.store.keys import CallKey, JudgeKey, digest
-from harness.store.ledger import Answer, Claim, StoredReply
+from harness.store.ledger import Answer, StoredReply
 from harness.store.runs import RunInfo, Runs
 
 
-class Store(Runs, Attempts):
+class Store(Runs, Attempts, Calls):
     """Every part of one store file: `with Store(path) as store: ...`."""
 
 

@@ -169,8 +169,14 @@ class Database:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction that waits for other writers: all of it is kept, or none."""
+        """One transaction that waits for other writers: all of it is kept, or none.
+
+        Inside another one of the same thread it is a part of that.
+        """
         with self._lock:
+            if self._connection.in_transaction:
+                yield self._connection
+                return
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
                 try:

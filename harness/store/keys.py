@@ -25,15 +25,24 @@ class CallKey(Record):
     """One call of a model. The endpoint's address is no part of it: the model is who answers."""
 
     model: str
+    """Name at the endpoint."""
     parameters: dict[str, Any]
     """What is sent beside the prompt: temperature, top_p, max_tokens and the like."""
     prompt_hash: str
     sample: int
+    name: str | None = None
+    """Name that the leaderboard shows, where it is another: two of them are two models."""
+
+    @property
+    def shown(self) -> str:
+        """Name that the leaderboard shows."""
+        return self.name or self.model
 
     @property
     def hash(self) -> str:
         """The address under which the reply is kept."""
-        return digest("call", self.model, self.parameters, self.prompt_hash, self.sample)
+        known_as = [self.name] if self.shown != self.model else []
+        return digest("call", self.model, self.parameters, self.prompt_hash, self.sample, *known_as)
 
 
 class JudgeKey(Record):

@@ -1,8 +1,9 @@
 """Prompts, and a row for every call of a model: written before it is sent and after it returns.
 
-States: `pending` (in flight, or its process died), `received` (bought and whole), `failed` (the
-endpoint did not give a whole reply; what came is kept), `unknown` (its process ended first),
-`duplicate` (bought twice all the same). Only `received` rows are replies to be judged.
+States: `pending` (in flight, or its process died), `submitted` (written to a batch file), `received`
+(bought and whole), `failed` (the endpoint did not give a whole reply; what came is kept), `unknown`
+(its process ended first), `duplicate` (bought twice all the same), `replaced` (bought again on
+purpose). Only `received` rows are replies to be judged. `calls.py` moves a row from state to state.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from pydantic import Field
 from eval.records import Record
 from harness.records import Prompt, Reply
 from harness.store.database import Database
-from harness.store.keys import CallKey, digest, utc_now
-from harness.store.owner import is_alive, me
+from harness.store.keys import digest, utc_now
+from harness.store.owner import me
 
 PAGE = 200
 """Rows read at a time, so that a long listing neither holds a lock nor fills the memory."""
 
-CallState = Literal["pending", "received", "failed", "unknown", "duplicate"]
+CallState = Literal["pending", "submitted", "received", "failed", "unknown", "duplicate", "replaced"]
 
 
 class Answer(Record):
@@ -37,6 +38,10 @@ class Answer(Record):
     latency_s: float | None = None
     extra: dict[str, Any] = Field(default_factory=dict)
     """Reasoning text, refusal, request id, number of retries: what only some endpoints give."""
+    tries: int = 1
+    """How often it was sent until this came of it."""
+    cost: float | None = None
+    """In the currency of the model's price; None where no price is known."""
 
 
 class StoredReply(Record):
@@ -48,15 +53,12 @@ class StoredReply(Record):
     reply: Reply
     parameters: dict[str, Any] = Field(default_factory=dict)
     extra: dict[str, Any] = Field(default_factory=dict)
+    tries: int = 1
+    cost: float | None = None
     error: str | None = None
+    error_kind: str | None = None
+    """Class of the error, for example ``rate_limit``."""
     created: str
-
-
-class Claim(Record):
-    """Who makes a call: `kept` needs none, `ours` is this process, `elsewhere` another one."""
-
-    state: Literal["kept", "ours", "elsewhere"]
-    reply_id: int
 
 
 def stored_reply(row: sqlite3.Row) -> StoredReply:
@@ -85,7 +87,10 @@ def stored_reply(row: sqlite3.Row) -> StoredReply:
         reply=reply,
         parameters=json.loads(row["parameters"]),
         extra=json.loads(row["extra"]),
+        tries=row["tries"],
+        cost=row["cost"],
         error=row["error"],
+        error_kind=row["error_kind"],
         created=row["created"],
     )
 
@@ -104,58 +109,6 @@ class Ledger(Database):
         rows = self._query("SELECT record FROM prompts WHERE hash = ?", (prompt_hash,))
         return Prompt.model_validate_json(rows[0]["record"]) if rows else None
 
-    def claim(self, run: str, key: CallKey, prompt: Prompt, source: str) -> Claim:
-        """Return the reply that is there, or write the row of the call that is now to be made.
-
-        Calls in flight in processes that have died become `unknown`.
-        """
-        with self._writing() as connection:
-            rows = connection.execute(
-                "SELECT id, state, owner FROM replies WHERE key = ? AND state IN ('received', 'pending')"
-                " ORDER BY state DESC, id",
-                (key.hash,),
-            ).fetchall()
-            for row in rows:
-                if row["state"] == "received":
-                    return Claim(state="kept", reply_id=row["id"])
-                if is_alive(row["owner"]):
-                    return Claim(state="elsewhere", reply_id=row["id"])
-                _update(connection, row["id"], "unknown", Answer(), "the collector was killed")
-            reply = Reply(
-                model=key.model,
-                sample=key.sample,
-                text="",
-                prompt_hash=prompt.hash,
-                source=source,
-                problem=prompt.problem,
-                stage=prompt.stage,
-                gpu=prompt.gpu,
-            )
-            return Claim(
-                state="ours", reply_id=_insert(connection, run, key.hash, reply, key.parameters, "pending")
-            )
-
-    def keep_answer(self, reply_id: int, answer: Answer) -> None:
-        """Write a whole reply."""
-        with self._writing() as connection:
-            twins = connection.execute(
-                "SELECT 1 FROM replies AS mine JOIN replies AS other ON other.key = mine.key"
-                " WHERE mine.id = ? AND other.id != mine.id AND other.state = 'received'",
-                (reply_id,),
-            ).fetchone()
-            _update(connection, reply_id, "duplicate" if twins else "received", answer, None)
-
-    def keep_failure(
-        self,
-        reply_id: int,
-        error: str,
-        part: Answer | None = None,
-        state: Literal["failed", "unknown"] = "failed",
-    ) -> None:
-        """Write that a call gave no whole reply, with the part that came."""
-        with self._writing() as connection:
-            _update(connection, reply_id, state, part or Answer(), error)
-
     def save_reply(self, run: str, reply: Reply) -> StoredReply:
         """Keep a reply that came from a file; the same text from the same place is one reply."""
         where = str(Path(reply.source).resolve()) if reply.source else None
@@ -164,7 +117,8 @@ class Ledger(Database):
         )
         with self._writing() as connection:
             row = connection.execute("SELECT id FROM replies WHERE key = ?", (key,)).fetchone()
-            number = row["id"] if row else _insert(connection, run, key, reply, {}, "received")
+            number = row["id"] if row else insert(connection, run, key, reply, state="received")
+            link(connection, run, number)
         return self.reply(number)
 
     def reply(self, reply_id: int) -> StoredReply:
@@ -192,15 +146,28 @@ class Ledger(Database):
             yield from map(stored_reply, rows)
             last = rows[-1]["id"]
 
+    def run_replies(self, run: str) -> Iterator[StoredReply]:
+        """Yield every reply that a run bought or found, in the order in which they were asked for."""
+        last = 0
+        while rows := self._query(
+            "SELECT replies.* FROM run_replies JOIN replies ON replies.id = run_replies.reply"
+            " WHERE run_replies.run = ? AND replies.id > ? ORDER BY replies.id LIMIT ?",
+            (run, last, PAGE),
+        ):
+            yield from map(stored_reply, rows)
+            last = rows[-1]["id"]
 
-def _insert(
+
+def insert(
     connection: sqlite3.Connection,
     run: str,
     key: str,
     reply: Reply,
-    parameters: dict[str, Any],
+    *,
     state: CallState,
+    parameters: dict[str, Any] | None = None,
 ) -> int:
+    """Write a new row and return its number."""
     values: dict[str, object] = {
         **reply.model_dump(),
         "usage": json.dumps(reply.usage),
@@ -208,10 +175,10 @@ def _insert(
         "run": run,
         "state": state,
         "owner": me(),
-        "parameters": json.dumps(parameters),
+        "parameters": json.dumps(parameters or {}),
         "extra": "{}",
         "created": utc_now(),
-        "ended": None if state == "pending" else utc_now(),
+        "ended": None if state in {"pending", "submitted"} else utc_now(),
     }
     names, marks = ", ".join(values), ", ".join("?" * len(values))
     cursor = connection.execute(f"INSERT INTO replies ({names}) VALUES ({marks})", tuple(values.values()))  # noqa: S608
@@ -219,16 +186,6 @@ def _insert(
     return cursor.lastrowid
 
 
-def _update(
-    connection: sqlite3.Connection, reply_id: int, state: CallState, answer: Answer, error: str | None
-) -> None:
-    values: dict[str, object] = {
-        **answer.model_dump(),
-        "usage": json.dumps(answer.usage),
-        "extra": json.dumps(answer.extra),
-        "state": state,
-        "error": error,
-        "ended": utc_now(),
-    }
-    sets = ", ".join(f"{name} = ?" for name in values)
-    connection.execute(f"UPDATE replies SET {sets} WHERE id = ?", (*values.values(), reply_id))  # noqa: S608
+def link(connection: sqlite3.Connection, run: str, reply_id: int) -> None:
+    """Write that a run has that reply, bought by itself or found."""
+    connection.execute("INSERT OR IGNORE INTO run_replies VALUES (?, ?)", (run, reply_id))

@@ -99,4 +99,18 @@ CREATE TABLE run_attempts (
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST,)
+_COUNTED_CALLS = """
+ALTER TABLE replies ADD COLUMN tries INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE replies ADD COLUMN cost REAL;
+ALTER TABLE replies ADD COLUMN error_kind TEXT;
+CREATE UNIQUE INDEX replies_bought ON replies (key) WHERE state = 'received';
+CREATE INDEX replies_open ON replies (owner) WHERE state = 'pending';
+CREATE TABLE run_replies (
+    run TEXT NOT NULL REFERENCES runs (id),
+    reply INTEGER NOT NULL REFERENCES replies (id),
+    PRIMARY KEY (run, reply)
+) WITHOUT ROWID;
+INSERT INTO run_replies SELECT run, id FROM replies WHERE state = 'received';
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _COUNTED_CALLS)
