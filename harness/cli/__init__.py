@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import traceback
 from importlib import import_module
 from typing import Any
 
@@ -69,8 +70,20 @@ def _root(
     """Prompt models for Triton kernels, and judge what comes back."""
 
 
+OUR_BUG = 3
+
+
 def main() -> None:
     """Run and exit: 0 fine, 1 not passed, 2 usage, 3 our bug, 4 environment, 130 interrupted."""
+    try:
+        _run()
+    except Exception:  # noqa: BLE001 - without this, a bug would end with 1, as a verdict that did not pass
+        traceback.print_exc()
+        sys.stderr.write("error: this is a bug of kernel-harness; the lines above say where\n")
+        sys.exit(OUR_BUG)
+
+
+def _run() -> None:
     try:
         code = app(standalone_mode=False)
         sys.stdout.flush()
