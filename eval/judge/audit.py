@@ -1,9 +1,10 @@
 """Ask whether the runner's clock agrees with the judge's.
 
-For each call the judge knows the time from the doorbell to the moment it held the output. What that
-is longer than the runner's events say is the cost of the exchange, the same for every runner:
-trusted runners, timed in the same rounds, show it. A runner whose calls cost more has done work
-outside of its events.
+The judge knows two times of a turn: from the doorbell until the runner rings that it is done, and
+from there until the judge has read from an output. What the first is longer than the runner's events
+say, and the whole of the second, are the cost of the exchange, the same for every runner: trusted
+runners, timed in the same rounds, show it. Work outside of the events makes the first longer; ringing
+before the work is done makes the second longer.
 """
 
 from __future__ import annotations
@@ -18,52 +19,73 @@ if TYPE_CHECKING:
 
 _RELATIVE_BOUND = 0.005
 _ABSOLUTE_BOUND_MS = 0.010
+"""By turn, not by call."""
 _STANDARD_ERRORS = 5.0
 _MEDIAN_EFFICIENCY = 1.2533
 """Standard error of a median over that of a mean, for normal noise."""
 
 
 def excess_ms(contestant: Contestant) -> list[float]:
-    """How much longer the judge waited than the events say, by call, in ms."""
-    return [s - e for s, e in zip(contestant.sealed_ms, contestant.event_ms, strict=True)]
+    """How much longer than the events say the judge waited for the ring, by call, in ms."""
+    return [rung - event for rung, event in zip(contestant.rung_ms, contestant.event_ms, strict=True)]
 
 
 def exchange_ms(trusted: list[Contestant]) -> float:
-    """Return what the exchange costs when nobody lies, in ms: the median over all trusted runners."""
+    """Return what the exchange costs a call when nobody lies, in ms: the median over trusted runners."""
     return stats.median([value for contestant in trusted for value in excess_ms(contestant)])
+
+
+def seal_ms(trusted: list[Contestant]) -> float:
+    """Return the time from ring to seal when nobody rings early, in ms: the median over trusted runners."""
+    return stats.median([value for contestant in trusted for value in contestant.sealed_ms])
 
 
 def judge_ms(candidate: Contestant, trusted: list[Contestant]) -> float:
     """Median time of a call by the judge's clock, the cost of the exchange subtracted, in ms."""
-    return stats.median(candidate.sealed_ms) - exchange_ms(trusted)
+    late = max(0.0, late_ms(candidate, trusted))
+    return stats.median(candidate.rung_ms) - exchange_ms(trusted) + late
 
 
 def residual_ms(contestant: Contestant, trusted: list[Contestant]) -> float:
-    """Disagreement of the two clocks for one runner, in ms; positive where its events say too little."""
+    """Work outside of the events, by call, in ms: positive where the events say too little."""
     return stats.median(excess_ms(contestant)) - exchange_ms(trusted)
 
 
+def late_ms(contestant: Contestant, trusted: list[Contestant]) -> float:
+    """Work after the ring, by call, in ms."""
+    return (stats.median(contestant.sealed_ms) - seal_ms(trusted)) / contestant.calls
+
+
 def bound_ms(candidate: Contestant, trusted: list[Contestant]) -> float:
-    """Return the largest disagreement that is put down to noise, in ms."""
+    """Return the largest disagreement by call that is put down to noise, in ms."""
     among = max(abs(residual_ms(contestant, trusted)) for contestant in trusted)
-    return (
-        among
-        + _ABSOLUTE_BOUND_MS / candidate.calls
-        + _STANDARD_ERRORS * _error(candidate)
-        + _RELATIVE_BOUND * stats.median(candidate.event_ms)
-    )
+    noise = _STANDARD_ERRORS * _error(excess_ms(candidate))
+    return among + noise + _ABSOLUTE_BOUND_MS / candidate.calls + _relative(candidate)
 
 
-def _error(contestant: Contestant) -> float:
-    return _MEDIAN_EFFICIENCY * stats.spread(excess_ms(contestant)) / math.sqrt(len(contestant.event_ms))
+def late_bound_ms(candidate: Contestant, trusted: list[Contestant]) -> float:
+    """Return the longest work after the ring, by call, that is put down to noise, in ms."""
+    among = max(abs(late_ms(contestant, trusted)) for contestant in trusted)
+    noise = _STANDARD_ERRORS * _error(candidate.sealed_ms) / candidate.calls
+    return among + noise + _ABSOLUTE_BOUND_MS / candidate.calls + _relative(candidate)
+
+
+def _relative(candidate: Contestant) -> float:
+    return _RELATIVE_BOUND * stats.median(candidate.event_ms)
+
+
+def _error(samples: list[float]) -> float:
+    return _MEDIAN_EFFICIENCY * stats.spread(samples) / math.sqrt(len(samples))
 
 
 def disputed(candidate: Contestant, trusted: list[Contestant]) -> str | None:
     """Return both numbers in a sentence where the clocks disagree, otherwise None."""
     residual, bound = residual_ms(candidate, trusted), bound_ms(candidate, trusted)
-    if residual <= bound:
+    late, late_bound = late_ms(candidate, trusted), late_bound_ms(candidate, trusted)
+    if residual <= bound and late <= late_bound:
         return None
     return (
         f"the runner's events say {stats.median(candidate.event_ms):.4g} ms, the judge's clock "
-        f"{judge_ms(candidate, trusted):.4g} ms: {residual:.4g} ms apart, {bound:.4g} ms allowed"
+        f"{judge_ms(candidate, trusted):.4g} ms: {residual:.4g} ms of a call are outside of the events, "
+        f"{bound:.4g} allowed, and {late:.4g} ms come after it said it was done, {late_bound:.4g} allowed"
     )

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Baselines", "DeviceTrial"]
 
-_BUDGET_SECONDS = 8.0
+_BUDGET_SECONDS = 5.0
 _PROFILE_REPEAT = 3
 
 

@@ -60,14 +60,16 @@ def build_timing(
             "exchange_ms": session.null_ms, "exchange_spread_ms": session.null_spread_ms,
             "event_ms": session.event_null_ms, "checked_outputs": session.checked,
             "calls_a_turn": session.calls,
-            "exchange_with_seal_ms": audit.exchange_ms(contestants),
+            "exchange_by_call_ms": audit.exchange_ms(contestants),
+            "seal_ms": audit.seal_ms(contestants),
             "residual_ms": {c.role: audit.residual_ms(c, contestants) for c in [candidate, *contestants]},
-            "arrived_residual_ms": {
-                c.role: stats.median([a - e for a, e in zip(c.arrived_ms, c.event_ms, strict=True)])
-                for c in [candidate, *contestants]
+            "residual_spread_ms": {
+                c.role: stats.spread(audit.excess_ms(c)) for c in [candidate, *contestants]
             },
-            "excess_spread_ms": {c.role: stats.spread(audit.excess_ms(c)) for c in [candidate, *contestants]},
             "bound_ms": audit.bound_ms(candidate, contestants),
+            "late_ms": {c.role: audit.late_ms(c, contestants) for c in [candidate, *contestants]},
+            "late_spread_ms": {c.role: stats.spread(c.sealed_ms) for c in [candidate, *contestants]},
+            "late_bound_ms": audit.late_bound_ms(candidate, contestants),
         },
     )  # fmt: skip
 

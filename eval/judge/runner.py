@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
 from pydantic import ConfigDict, Field, ValidationError
 
@@ -67,11 +67,11 @@ class OneCall(_Reply):
     too_large: bool
 
 
-class TimedReply(_Reply):
-    """What came out of several calls, and how long the runner's events say that each took."""
+class TimedReply(NamedTuple):
+    """What came out of several calls, yet to be parsed, and how long the events say that each took."""
 
-    calls: list[OneCall] = Field(max_length=64)
-    ms: list[float] = Field(max_length=64)
+    calls: list[Any]
+    ms: list[float]
 
 
 class Facts(_Reply):
@@ -97,6 +97,8 @@ class Runner:
         self._zygote, self._region, self._limits, self._cuda = zygote, region, limits, cuda
         self._folder = zygote.new_folder()
         self.live: list[tuple[int, int]] = []
+        self.rung_ns = 0
+        """When the runner last said that timed work was done, by the judge's monotonic clock."""
         self._deadline = time.monotonic() + limits.seconds
         policy = SandboxPolicy(
             scratch=str(self._folder), hidden=hidden, cuda=cuda,
@@ -170,18 +172,30 @@ class Runner:
         return self._parse(CallReply, raw)
 
     def timed_calls(self, key: str, batch: list[list[dict[str, Any]]], lead_cycles: int) -> TimedReply:
-        """Call an instance once on each of the inputs in `batch`.
+        """Call an instance once on each of the inputs in `batch`; `rung_ns` is when it said it was done.
 
         Raises:
             FaultRaised: as `call`; or not as many answers or times as calls came back.
 
         """
         message = {"op": "timed", "key": key, "batch": batch, "lead_cycles": lead_cycles}
-        reply = self._parse(TimedReply, self._ask(message, spin=True))
-        wrong_times = any(not 0 <= ms < float("inf") for ms in reply.ms)
-        if len(reply.calls) != len(batch) or len(reply.ms) != len(batch) or wrong_times:
+        raw = self._ask(message, spin=True, rings=True)
+        calls, times = raw.get("calls"), raw.get("ms")
+        if not isinstance(calls, list) or not isinstance(times, list):
+            raise rejected("tampering", "a malformed answer to timed calls", "protocol")
+        right_times = all(type(ms) is float and 0 <= ms < float("inf") for ms in times)
+        if len(calls) != len(batch) or len(times) != len(batch) or not right_times:
             raise rejected("tampering", "not one answer and one time for each call", "protocol")
-        return reply
+        return TimedReply(calls, times)
+
+    def parsed(self, call: Any) -> OneCall:
+        """Read what came of one timed call.
+
+        Raises:
+            FaultRaised: it is not what a runner says.
+
+        """
+        return self._parse(OneCall, call)
 
     def facts(self) -> Facts:
         """Ask for the rest about the last call.
@@ -200,7 +214,8 @@ class Runner:
 
     def null_calls(self, count: int, lead_cycles: int) -> list[float]:
         """Do everything that `count` timed calls do but the calls; return the event times in ms."""
-        return list(self._ask({"op": "null", "count": count, "lead_cycles": lead_cycles}, spin=True)["ms"])
+        message = {"op": "null", "count": count, "lead_cycles": lead_cycles}
+        return list(self._ask(message, spin=True, rings=True)["ms"])
 
     def ask_plain(self, message: dict[str, Any]) -> dict[str, Any]:
         """Send a request whose answer is only shown, never believed."""
@@ -222,11 +237,6 @@ class Runner:
         except ValueError as error:
             raise rejected("tampering", f"an output is not where it must be: {error}", "protocol") from None
 
-    @property
-    def arrived_ns(self) -> int:
-        """When the last answer came, by the judge's monotonic clock."""
-        return self._channel.arrived_ns
-
     def _parse(self, model: type[R], raw: dict[str, Any]) -> R:
         try:
             return model.model_validate(raw)
@@ -235,11 +245,14 @@ class Runner:
                 "tampering", f"a malformed answer: {error.errors()[0]['loc']}", "protocol"
             ) from None
 
-    def _ask(self, message: dict[str, Any], *, spin: bool = False) -> dict[str, Any]:
+    def _ask(self, message: dict[str, Any], *, spin: bool = False, rings: bool = False) -> dict[str, Any]:
         nonce = protocol.new_nonce()
         try:
             self._channel.send({**message, "nonce": nonce})
             raw = self._wait(spin=spin)
+            if rings and not raw:
+                self.rung_ns = self._channel.arrived_ns
+                raw = self._wait(spin=spin)
         except protocol.ChannelClosedError:
             raise self._died() from None
         except protocol.ProtocolError as error:

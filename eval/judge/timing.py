@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import secrets
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from eval.judge.calls import Caller, Prepared
     from eval.judge.reference import CaseReference, Signature
     from eval.judge.regions import Region
-    from eval.judge.runner import OneCall, Runner
+    from eval.judge.runner import Runner, TimedReply
     from eval.records import IncorrectReason
 
 LEAD_CYCLES = 400_000
@@ -32,7 +32,7 @@ _MOST_CALLS = 32
 _NULL_CALLS = 9
 _WARM_UP_CALLS = 3
 _CHECK_SHARE = 0.15
-_SEAL_ELEMENTS = 4096
+_SEAL_ELEMENTS = 1024
 _random = secrets.SystemRandom()
 
 
@@ -48,14 +48,14 @@ class Contestant:
         """Calls in one turn."""
         self.event_ms: list[float] = []
         """Mean over the calls of a turn of what the runner's events say, by turn."""
+        self.rung_ms: list[float] = []
+        """Time by the judge's clock until the runner said it was done, over the number of calls, by turn."""
         self.sealed_ms: list[float] = []
-        """The judge's time for a turn until it held the last output, over the number of calls, by turn."""
-        self.arrived_ms: list[float] = []
-        """The same until the answer came."""
+        """Time from then until the judge had read from an output, by turn."""
 
     def clear(self) -> None:
         """Forget the samples of an earlier session."""
-        self.event_ms, self.sealed_ms, self.arrived_ms = [], [], []
+        self.event_ms, self.rung_ms, self.sealed_ms = [], [], []
 
 
 class TimingSession:
@@ -81,7 +81,7 @@ class TimingSession:
             self._settle()
             start = time.monotonic_ns()
             events += trusted.runner.null_calls(self.calls, self.calls * LEAD_CYCLES)
-            waits.append((trusted.runner.arrived_ns - start) / 1e6)
+            waits.append((trusted.runner.rung_ns - start) / 1e6)
         self.null_ms, self.null_spread_ms = stats.median(waits), stats.spread(waits)
         self.event_null_ms = stats.median(events)
 
@@ -128,48 +128,46 @@ class TimingSession:
                 raise
 
     def _turn(self, contestant: Contestant, family: str) -> None:
+        runner = contestant.runner
         batch = [contestant.caller.prepare(self._case, family, slot) for slot in range(self.calls)]
-        contestant.region.poison(contestant.runner.live)
+        contestant.region.poison(runner.live)
+        first = _random.randrange(self.calls)
         self._draw_picks()
-        contestant.runner.arm()
+        messages = [prepared.message for prepared in batch]
+        runner.arm()
         self._settle()
         start = time.monotonic_ns()
-        reply = contestant.runner.timed_calls(
-            contestant.key, [prepared.message for prepared in batch], self.calls * LEAD_CYCLES
-        )
-        arrived = contestant.runner.arrived_ns
-        results = [self._outputs(contestant, call) for call in reply.calls]
-        sealed = [_seal(output, picks) for outputs in results for output, picks in self._with_picks(outputs)]
-        torch.cuda.synchronize()
+        reply = runner.timed_calls(contestant.key, messages, self.calls * LEAD_CYCLES)
+        outputs = self._outputs(contestant, reply.calls[first])
+        sealed = self._seal(outputs)
         end = time.monotonic_ns()
-        contestant.caller.check_facts(contestant.runner.facts())
+        contestant.caller.check_facts(runner.facts())
         contestant.event_ms.append(sum(reply.ms) / self.calls)
-        contestant.sealed_ms.append((end - start) / 1e6 / self.calls)
-        contestant.arrived_ms.append((arrived - start) / 1e6 / self.calls)
+        contestant.rung_ms.append((runner.rung_ns - start) / 1e6 / self.calls)
+        contestant.sealed_ms.append((end - runner.rung_ns) / 1e6)
         if not contestant.trusted:
-            self._check(contestant, batch, results, sealed)
+            self._check(contestant, batch, reply, sealed)
 
-    def _outputs(self, contestant: Contestant, call: OneCall) -> list[torch.Tensor]:
-        contestant.caller.check_form(call, self._signature)
-        return contestant.runner.tensors(call)
+    def _outputs(self, contestant: Contestant, call: Any) -> list[torch.Tensor]:
+        parsed = contestant.runner.parsed(call)
+        contestant.caller.check_form(parsed, self._signature)
+        return contestant.runner.tensors(parsed)
 
-    def _with_picks(self, outputs: list[torch.Tensor]) -> list[tuple[torch.Tensor, tuple[torch.Tensor, ...]]]:
-        return [pair for pair in zip(outputs, self._picks, strict=True) if pair[0].numel()]
+    def _seal(self, outputs: list[torch.Tensor]) -> list[torch.Tensor]:
+        """Read scattered elements of an output at once, so that late work falls inside the judge's clock."""
+        pairs = zip(outputs, self._picks, strict=True)
+        sealed = [out[picks] if picks else out.reshape(1) for out, picks in pairs if out.numel()]
+        torch.cuda.synchronize()
+        return sealed
 
     def _check(
-        self,
-        contestant: Contestant,
-        batch: list[Prepared],
-        results: list[list[torch.Tensor]],
-        sealed: list[torch.Tensor],
+        self, contestant: Contestant, batch: list[Prepared], reply: TimedReply, sealed: list[torch.Tensor]
     ) -> None:
         """Look at every call a little, and at some that are drawn now in full."""
-        floating = [values for values in sealed if values.dtype.is_floating_point]
-        unwritten = sum(int(values.isnan().sum()) for values in floating)
-        if unwritten:
-            raise incorrect(
-                "not_finite", f"{unwritten} of {_SEAL_ELEMENTS} sampled elements were never written"
-            )
+        results = [self._outputs(contestant, call) for call in reply.calls]
+        for values in [*sealed, *(part for outputs in results for part in self._seal(outputs))]:
+            if values.dtype.is_floating_point and bool(values.isnan().any()):
+                raise incorrect("not_finite", "sampled elements of a timed call's output were never written")
         if len(contestant.event_ms) > 1 and _random.random() >= _CHECK_SHARE:
             return
         index = _random.randrange(len(batch))
@@ -198,8 +196,3 @@ class TimingSession:
             tuple(torch.randint(max(size, 1), (_SEAL_ELEMENTS,), device="cuda") for size in shape)
             for shape in self._signature.shapes
         ]
-
-
-def _seal(output: torch.Tensor, picks: tuple[torch.Tensor, ...]) -> torch.Tensor:
-    """Read scattered elements of an output at once, so that late work falls inside the judge's clock."""
-    return output[picks] if picks else output.reshape(1)

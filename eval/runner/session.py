@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import json
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,12 @@ from eval.tensors import parse_desc
 class Session:
     """One loaded module, its instances by key, and the memory shared with the judge."""
 
-    def __init__(self, memory: HostMemory | ArenaMemory, scratch: Path, *, cuda: bool) -> None:
+    def __init__(
+        self, memory: HostMemory | ArenaMemory, scratch: Path, ring: Callable[[], None], *, cuda: bool
+    ) -> None:
+        """`ring` tells the judge that timed work is done, before anything is said about it."""
         self._memory = memory
+        self._ring = ring
         self._path = scratch / "candidate.py"
         self._cuda = cuda
         self._plan = ConfigPlan()
@@ -127,7 +132,7 @@ class Session:
         self._plan.forced, self._plan.suppress = None, False
         with torch.no_grad():
             works = [partial(model, *inputs) for inputs in batch]
-            results, ms = self._stopwatch.time(works, message["lead_cycles"])
+            results, ms = self._stopwatch.time(works, message["lead_cycles"], self._ring)
         reports, held = zip(*map(self._report, results), strict=True)
         self._held = [tensor for tensors in held for tensor in tensors]
         return {"calls": reports, "ms": ms}
@@ -153,12 +158,13 @@ class Session:
 
     @staticmethod
     def _arm(_message: dict[str, Any]) -> dict[str, Any]:
-        """Collect garbage now; the caller of `answer` polls for the next request instead of sleeping."""
-        gc.collect(0)
+        """Collect no garbage while the clock runs; the caller of `answer` polls for the next request."""
+        gc.disable()
         return {}
 
     def _facts(self, _message: dict[str, Any]) -> dict[str, Any]:
         """Say the rest about the last call, once the clock has stopped."""
+        gc.enable()
         ranges = outputs.storage_ranges(self._held)
         return {
             "aliases_input": outputs.overlap(ranges, self._given),
@@ -171,7 +177,7 @@ class Session:
 
     def _null(self, message: dict[str, Any]) -> dict[str, Any]:
         assert self._stopwatch is not None
-        _, ms = self._stopwatch.time([lambda: None] * message["count"], message["lead_cycles"])
+        _, ms = self._stopwatch.time([lambda: None] * message["count"], message["lead_cycles"], self._ring)
         return {"ms": ms}
 
     def _timings(self, _message: dict[str, Any]) -> dict[str, Any]:

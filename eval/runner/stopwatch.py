@@ -22,11 +22,14 @@ class Stopwatch:
         self._flush = torch.empty(2 * properties.L2_cache_size, dtype=torch.uint8, device="cuda")
         self._pairs: list[tuple[Any, Any]] = []
 
-    def time(self, works: Sequence[Callable[[], Any]], lead_cycles: int) -> tuple[list[Any], list[float]]:
+    def time(
+        self, works: Sequence[Callable[[], Any]], lead_cycles: int, ring: Callable[[], None] | None = None
+    ) -> tuple[list[Any], list[float]]:
         """Run each of `works` once and return the results with the time of each in ms.
 
         `lead_cycles` of spinning stand in front, so that the kernels are queued before the GPU gets
-        to them; the L2 is flushed before each work, outside of its events.
+        to them; the L2 is flushed before each work, outside of its events. `ring` is called the moment
+        all is done.
         """
         while len(self._pairs) < len(works):
             self._pairs.append((_event(), _event()))
@@ -39,6 +42,8 @@ class Stopwatch:
             results.append(work())
             end.record()
         torch.cuda.synchronize()
+        if ring is not None:
+            ring()
         return results, [start.elapsed_time(end) for start, end in self._pairs[: len(works)]]
 
 

@@ -108,7 +108,7 @@ def _run(message: dict[str, Any], fds: list[int]) -> int:
     else:
         memory = HostMemory(memory_fd, place["size_bytes"], place["split"])
     os.close(memory_fd)
-    serving = Session(memory, Path(policy.scratch), cuda=policy.cuda)
+    serving = Session(memory, Path(policy.scratch), lambda: channel.send({}), cuda=policy.cuda)
     channel.send({"ready": True, "active": report.active, "missing": report.missing, "notes": report.notes})
     return _serve(channel, serving)
 
