@@ -11,6 +11,7 @@ import select
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -21,7 +22,7 @@ from eval.records import Job, Verdict
 _VERDICT: TypeAdapter[Verdict] = TypeAdapter(Verdict)
 _GRACE_SECONDS = 120.0
 _PASSED_ON = (
-    "PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_HOME", "PYTHONPATH",
+    "PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_HOME",
     "VIRTUAL_ENV", "TMPDIR",
 )  # fmt: skip
 
@@ -77,8 +78,10 @@ class Judge:
     def _running(self) -> subprocess.Popen[str]:
         if self._process is None or self._process.poll() is not None:
             env = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+            # With -P, a folder called eval in the working folder is not taken for this package.
+            env["PYTHONPATH"] = os.pathsep.join(str(Path(path).absolute()) for path in sys.path if path)
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "eval.judge", self.device], env=env, text=True,
+                [sys.executable, "-P", "-m", "eval.judge", self.device], env=env, text=True,
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
             )  # fmt: skip
         return self._process
