@@ -5,6 +5,7 @@ Imports no torch, so that a command line or a trainer stays light.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -13,7 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from pydantic import TypeAdapter
 
@@ -21,6 +22,7 @@ from eval.records import Job, Verdict
 
 _VERDICT: TypeAdapter[Verdict] = TypeAdapter(Verdict)
 _GRACE_SECONDS = 120.0
+_PATIENCE_SECONDS, _HASTE_SECONDS = 5.0, 1.5
 _PASSED_ON = (
     "PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_HOME",
     "VIRTUAL_ENV", "TMPDIR",
@@ -61,11 +63,15 @@ def resolve_device(choice: str) -> str:
 
 
 class Judge:
-    """A judge process for one device, ``cuda`` or ``cpu``. Use it in a ``with`` block."""
+    """A judge process for one device, ``cuda`` or ``cpu``. Use it in a ``with`` block.
+
+    Another thread may `close` it at any time; what is being judged then fails.
+    """
 
     def __init__(self, device: str) -> None:
         self.device = device
         self._process: subprocess.Popen[str] | None = None
+        self._closed = False
 
     def __enter__(self) -> Self:
         return self
@@ -73,9 +79,11 @@ class Judge:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None
     ) -> None:
-        self.close()
+        self.close(_PATIENCE_SECONDS if kind is None else _HASTE_SECONDS)
 
     def _running(self) -> subprocess.Popen[str]:
+        if self._closed:
+            raise JudgeFailedError("the judge was closed")
         if self._process is None or self._process.poll() is not None:
             env = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
             # With -P, a folder called eval in the working folder is not taken for this package.
@@ -91,43 +99,67 @@ class Judge:
 
         Raises:
             JudgeFailedError: the judge died, hung or could not work; the candidate is not to blame.
+                The next candidate gets a new judge where that helps.
 
         """
         process = self._running()
+        try:
+            answer = self._exchange(process, job)
+        except BaseException:
+            self._end(_HASTE_SECONDS)
+            raise
+        if answer["last"]:
+            self._end(_PATIENCE_SECONDS)
+        if "error" in answer:
+            raise JudgeFailedError(answer["error"])
+        return _VERDICT.validate_python(answer["verdict"])
+
+    @staticmethod
+    def _exchange(process: subprocess.Popen[str], job: Job) -> dict[str, Any]:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
             process.stdin.write(job.model_dump_json() + "\n")
             process.stdin.flush()
-            line = self._read_line(process, 3 * job.limits.seconds + _GRACE_SECONDS)
-        except BaseException:
-            self.close()
-            raise
-        answer = json.loads(line)
-        if "error" in answer:
-            raise JudgeFailedError(answer["error"])
-        return _VERDICT.validate_python(answer["verdict"])
-
-    def _read_line(self, process: subprocess.Popen[str], timeout_s: float) -> str:
-        assert process.stdout is not None
-        ready, _, _ = select.select([process.stdout], [], [], timeout_s)
-        line = process.stdout.readline() if ready else ""
+        except (OSError, ValueError) as error:
+            raise JudgeFailedError(f"the judge process is gone: {error}") from error
+        ready = select.poll()
+        ready.register(process.stdout, select.POLLIN)
+        if not ready.poll(1000 * (3 * job.limits.seconds + _GRACE_SECONDS)):
+            raise JudgeFailedError("the judge gave no answer")
+        line = process.stdout.readline()
         if not line:
-            raise JudgeFailedError("the judge gave no answer" if not ready else "the judge process ended")
-        return line
+            raise JudgeFailedError("the judge process ended; its error is above")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
 
-    def close(self) -> None:
-        """End the judge and every process below it."""
-        if self._process is None:
-            return
+    def stop(self) -> None:
+        """Tell the judge to end, without waiting until it has."""
+        self._closed = True
+        _close_input(self._process)
+
+    def close(self, patience_s: float = _PATIENCE_SECONDS) -> None:
+        """End the judge and every process below it, after `patience_s` seconds by force."""
+        self.stop()
+        self._end(patience_s)
+
+    def _end(self, patience_s: float) -> None:
         process, self._process = self._process, None
-        if process.stdin is not None:
-            process.stdin.close()
+        if process is None:
+            return
+        _close_input(process)
         try:
-            process.wait(5)
+            process.wait(patience_s)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def _close_input(process: subprocess.Popen[str] | None) -> None:
+    if process is not None and process.stdin is not None:
+        with contextlib.suppress(OSError):
+            process.stdin.close()
 
 
 def evaluate(job: Job) -> Verdict:

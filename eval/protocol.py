@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import array
 import json
+import os
 import secrets
 import select
 import socket
@@ -15,6 +16,9 @@ import time
 from typing import Any
 
 MAX_BYTES = 48 * 1024
+_SHOWN_CHARS = 200
+_SURROGATE = "\\ud"
+"""How JSON writes half of a pair; alone it is no text, and nothing can store it."""
 
 
 class ProtocolError(Exception):
@@ -112,16 +116,35 @@ class Channel:
             self.arrived_ns = time.monotonic_ns()
             if not data:
                 raise ChannelClosedError("closed")
-            if len(data) > MAX_BYTES or flags & socket.MSG_TRUNC:
-                raise ProtocolError("message too large")
-            return _parse(data), fds
+            if len(data) > MAX_BYTES or flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+                _close_all(fds)
+                raise ProtocolError("more than a message may hold")
+            try:
+                return parse(data), fds
+            except ProtocolError:
+                _close_all(fds)
+                raise
 
 
-def _parse(data: bytes) -> dict[str, Any]:
+def _close_all(fds: list[int]) -> None:
+    for fd in fds:
+        os.close(fd)
+
+
+def parse(data: bytes) -> dict[str, Any]:
+    """Return the object that `data` is, of finite depth and of text that has a UTF-8 form.
+
+    Raises:
+        ProtocolError: it is anything else.
+
+    """
     try:
-        message = json.loads(data)
+        text = data.decode("utf-8")
+        message = json.loads(text)
+        if _SURROGATE in text.lower():
+            json.dumps(message, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError) as error:
-        raise ProtocolError(f"not JSON: {error}") from None
+        raise ProtocolError(f"not JSON: {str(error)[:_SHOWN_CHARS]}") from None
     if not isinstance(message, dict):
         raise ProtocolError("not an object")
     return message

@@ -2,40 +2,90 @@
 
 Usage: python -m eval.judge cpu|cuda
 
-An answer is ``{"verdict": …}`` or, for a failure of ours, ``{"error": …}``.
+An answer is ``{"verdict": …}`` or, for a failure of ours, ``{"error": …}``. With ``"last": true``
+the judge ends: something is broken, and a new one must take its place. It ends at once, with all
+that it started, when stdin does.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import queue
+import signal
 import sys
+import threading
+import time
 import traceback
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from eval.judge.bench import Bench
+from eval.judge.faults import BrokenJudgeError, JudgeError
 from eval.records import Job
+
+if TYPE_CHECKING:
+    from eval.judge.bench import Bench
+
+_PATIENCE_SECONDS = 10.0
 
 
 def main() -> None:
     """Serve jobs until stdin ends."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever the reference prints must not look like a verdict
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    jobs: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(jobs,), daemon=True).start()
+    with contextlib.ExitStack() as stack:
+        bench, last = None, False
+        while not last:
+            try:
+                bench = bench or stack.enter_context(_bench())
+                answer = _answer(bench, jobs.get())
+            except JudgeError as error:
+                answer = _error(error, last=True)
+            last = bool(answer["last"])
+            answers.write(json.dumps(answer) + "\n")
+            answers.flush()
+
+
+@contextlib.contextmanager
+def _bench() -> Iterator[Bench]:
+    from eval.judge.bench import Bench
+
     bench = Bench(cuda=sys.argv[1] == "cuda")
     try:
-        for line in sys.stdin:
-            answers.write(json.dumps(_answer(bench, line)) + "\n")
-            answers.flush()
+        yield bench
     finally:
         bench.close()
+
+
+def _read(jobs: queue.SimpleQueue[str]) -> None:
+    """Pass the jobs on; at their end interrupt whatever the judge is doing, and do not wait for ever."""
+    with os.fdopen(os.dup(0), encoding="utf-8") as lines:
+        for line in lines:
+            jobs.put(line)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_PATIENCE_SECONDS)
+    os._exit(1)
 
 
 def _answer(bench: Bench, line: str) -> dict[str, object]:
     try:
         verdict = bench.judge(Job.model_validate_json(line))
+    except JudgeError as error:
+        return _error(error, last=isinstance(error, BrokenJudgeError) or not bench.healthy)
     except Exception as error:  # noqa: BLE001 - our own failure goes to its one owner, the caller
         traceback.print_exc()
-        return {"error": f"{type(error).__name__}: {error}"}
-    return {"verdict": verdict.model_dump(mode="json")}
+        return _error(error, last=True)
+    return {"verdict": verdict.model_dump(mode="json"), "last": not bench.healthy}
+
+
+def _error(error: Exception, *, last: bool) -> dict[str, object]:
+    kind = "" if isinstance(error, JudgeError) else f"{type(error).__name__}: "
+    return {"error": f"{kind}{error}", "last": last}
 
 
 if __name__ == "__main__":

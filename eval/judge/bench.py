@@ -39,6 +39,11 @@ class Bench:
 
         return common.model_copy(update=identity())
 
+    @property
+    def healthy(self) -> bool:
+        """Tell whether what was judged last left nothing behind that disturbs the next."""
+        return self._zygote.healthy
+
     def judge(self, job: Job) -> Verdict:
         """Judge one candidate.
 

@@ -100,10 +100,10 @@ class Caller:
                 else f"{reply.structure} of {reply.types}"
             )
             raise incorrect("type", f"forward returned {got}; the reference returns a {wanted.structure}")
-        shapes = [tuple(raw.get("shape", ())) for raw in reply.outputs]
+        shapes = [tuple(output.shape) for output in reply.outputs]
         if shapes != list(wanted.shapes):
             raise incorrect("shape", f"output shape {_show(shapes)}, expected {_show(list(wanted.shapes))}")
-        dtypes = [raw.get("dtype") for raw in reply.outputs]
+        dtypes = [output.dtype for output in reply.outputs]
         expected = [dtype_name(dtype) for dtype in wanted.dtypes]
         if dtypes != expected:
             raise incorrect("dtype", f"output dtype {_show(dtypes)}, expected {_show(expected)}")

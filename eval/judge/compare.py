@@ -36,24 +36,35 @@ def compare(
 ) -> Mismatch | None:
     """Return None when every element is within its budget, otherwise the worst one.
 
-    `output` is what the candidate gave (any dtype), `expected` and `scale` are float64 of that shape.
-    NaN and infinities are right only where the oracle has the very same.
+    `output` is what the candidate gave, `expected` and `scale` are of that shape and of double
+    precision. NaN and infinities are right only where the oracle has the very same; integers must be
+    equal. The parts of complex numbers are elements of their own, along a last dimension.
     """
     if output.numel() == 0:
         return None
-    eps = torch.finfo(output.dtype).eps if output.dtype.is_floating_point else 0.0
+    if output.is_complex():
+        parts = torch.view_as_real(expected.to(torch.complex128))
+        return compare(torch.view_as_real(output), parts, scale.unsqueeze(-1).expand_as(parts), budget)
+    if not output.is_floating_point():
+        return _compare_exactly(output, expected)
+    limits = torch.finfo(output.dtype)
     got = output.double()
-    allowed = scale * (budget * eps) + _smallest(output.dtype)
+    allowed = (scale * (budget * limits.eps) + limits.tiny).nan_to_num_(nan=0.0, posinf=0.0)
     error = (got - expected).abs_()
     same = (got == expected) | (got.isnan() & expected.isnan())
-    right = same | (error <= allowed)
+    right = same | ((error <= allowed) & expected.isfinite())
     if bool(right.all()):
         return None
     return _worst(got, expected, allowed, error, right)
 
 
-def _smallest(dtype: torch.dtype) -> float:
-    return torch.finfo(dtype).tiny if dtype.is_floating_point else _EXACT_LIMIT
+def _compare_exactly(output: torch.Tensor, expected: torch.Tensor) -> Mismatch | None:
+    right = output == expected
+    if bool(right.all()):
+        return None
+    got, wanted = output.double(), expected.double()
+    nothing = torch.full_like(got, _EXACT_LIMIT)
+    return _worst(got, wanted, nothing, (got - wanted).abs_(), right)
 
 
 def _worst(

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from eval.judge.contents import FAMILIES
-from eval.judge.faults import FaultRaised, rejected
+from eval.judge.faults import FaultRaised, failed, rejected
 from eval.judge.library import compute_operators
 from eval.plain import encode
 from eval.records import Incorrect, VariantResult
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _LEAST_CALLS = 12
 _CASES_PER_CONFIG = 2
 _DETAIL_CHARS = 500
+_MOST_CONFIGS = 256
 _MIXED = "mixed"
 _random = secrets.SystemRandom()
 
@@ -56,6 +57,8 @@ class Correctness:
 
     def _remaining(self, cases: list[CaseReference]) -> list[Callable[[], object]]:
         count = max([1, *self.configs.values()])
+        if count > _MOST_CONFIGS:
+            raise failed("timeout", f"{count} configurations; at most {_MOST_CONFIGS} can each be checked")
         largest = max(cases, key=_elements)
         picks = [(config, case) for config in range(count) for case in self._cases_for(cases, largest)]
         while len(picks) + self.calls < _LEAST_CALLS:

@@ -30,6 +30,10 @@ class JudgeError(Exception):
     """Our own failure: the problem's files, the machine, or a bug; never the candidate's."""
 
 
+class BrokenJudgeError(JudgeError):
+    """A failure after which this judge is of no more use: a new one must take its place."""
+
+
 def incorrect(reason: IncorrectReason, detail: str) -> FaultRaised:
     """Return the exception for a wrong answer."""
     return FaultRaised(Incorrect(reason=reason, detail=detail, defence=reason))

@@ -1,21 +1,23 @@
-"""The judge's handle on the zygote and on the runners that it forks."""
+"""The judge's handle on the zygote that forks all runners."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 from eval import protocol
-from eval.judge.faults import JudgeError
+from eval.judge.faults import BrokenJudgeError
+from eval.judge.folders import WorkingFolder
 
 _START_SECONDS = 180.0
+_FORK_SECONDS = 15.0
 _PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_HOME", "LANG", "LC_ALL")
 _POISON_BYTE = 128
 """glibc fills fresh memory with the complement: 0x7F in every byte, which no honest output holds."""
@@ -36,49 +38,74 @@ def clean_environment(scratch: Path, *, cuda: bool) -> dict[str, str]:
 
 
 class Zygote:
-    """A warm process that forks runners."""
+    """A warm process that forks runners.
+
+    Every method raises `BrokenJudgeError` where that process is gone or does not answer.
+    """
 
     def __init__(self, *, cuda: bool) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="kernel-harness-")
-        self.scratch = Path(self._folder.name)
+        self._folder = WorkingFolder()
+        self.scratch = self._folder.path
+        self._exits: dict[int, int] = {}
+        self.healthy = True
+        """False once a runner could not be ended: it may disturb those that follow."""
         self._channel, theirs = protocol.pair()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "eval.runner.zygote", str(theirs.fileno())],
+            [sys.executable, "-P", "-m", "eval.runner.zygote", str(theirs.fileno())],
             env=clean_environment(self.scratch, cuda=cuda), pass_fds=[theirs.fileno()], cwd=self.scratch,
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         theirs.close()
-        self._exits: dict[int, int] = {}
         try:
-            self.versions = self._channel.receive(_START_SECONDS)
-        except (protocol.ChannelClosedError, protocol.ChannelTimeoutError) as error:
-            raise JudgeError("the runners' parent process did not start; its error is above") from error
+            self.versions = self._receive(_START_SECONDS)
+        except BaseException:
+            self.close()
+            raise
 
-    def fork(self, message: dict[str, Any], fds: list[int]) -> int:
+    def fork(self, fds: list[int]) -> int:
         """Fork a runner that inherits `fds`, and return its process id."""
-        self._channel.send(message, fds)
+        self._send({"op": "fork"}, fds)
         while True:
-            reply = self._channel.receive(_START_SECONDS)
+            reply = self._receive(_FORK_SECONDS)
             if "pid" in reply:
                 return int(reply["pid"])
             self._note(reply)
 
     def exit_status(self, pid: int, wait_s: float) -> int | None:
-        """Return the exit code of a runner (negative or above 128 for a signal), or None if it lives on."""
+        """Return the exit code of a runner, negative for a signal, or None if it lives on."""
         deadline = time.monotonic() + wait_s
         while pid not in self._exits:
-            try:
-                self._note(self._channel.receive(max(0.0, deadline - time.monotonic())))
-            except protocol.ChannelTimeoutError:
+            left = max(0.0, deadline - time.monotonic())
+            if not select.select([self._channel], [], [], left)[0]:
                 return None
+            self._note(self._receive(_FORK_SECONDS))
         return self._exits[pid]
+
+    def let_go(self, pid: int) -> None:
+        """Let a runner that has ended go, so that its process id may be used again."""
+        del self._exits[pid]
+        self._send({"op": "let_go", "pid": pid}, [])
+
+    def _send(self, message: dict[str, Any], fds: list[int]) -> None:
+        try:
+            self._channel.send(message, fds, _FORK_SECONDS)
+        except (protocol.ChannelClosedError, protocol.ChannelTimeoutError) as error:
+            raise BrokenJudgeError("the runners' parent process is gone") from error
+
+    def _receive(self, timeout_s: float) -> dict[str, Any]:
+        try:
+            return self._channel.receive(timeout_s)
+        except protocol.ChannelClosedError as error:
+            raise BrokenJudgeError("the runners' parent process ended; its error is above") from error
+        except protocol.ChannelTimeoutError as error:
+            raise BrokenJudgeError("the runners' parent process does not answer") from error
 
     def _note(self, reply: dict[str, Any]) -> None:
         self._exits[int(reply["exited"])] = int(reply["status"])
 
     def new_folder(self) -> Path:
         """Make a scratch folder for one runner."""
-        return Path(tempfile.mkdtemp(dir=self.scratch))
+        return self._folder.subfolder()
 
     def close(self) -> None:
         """End the zygote, every runner that is left, and remove the scratch folders."""
@@ -86,39 +113,4 @@ class Zygote:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        self._folder.cleanup()
-
-
-def descendants(pid: int) -> list[int]:
-    """Return all processes below `pid`, the deepest last."""
-    found = []
-    for task in _children_files(pid):
-        with contextlib.suppress(OSError):
-            for child in map(int, task.read_text().split()):
-                found += [child, *descendants(child)]
-    return found
-
-
-def _children_files(pid: int) -> list[Path]:
-    try:
-        return [task / "children" for task in Path(f"/proc/{pid}/task").iterdir()]
-    except OSError:
-        return []
-
-
-def resident_bytes(pid: int) -> int:
-    """Memory that `pid` and all below it hold themselves (resident, not shared with files), in bytes."""
-    total = 0
-    page = os.sysconf("SC_PAGE_SIZE")
-    for each in [pid, *descendants(pid)]:
-        with contextlib.suppress(OSError):
-            fields = Path(f"/proc/{each}/statm").read_text().split()
-            total += (int(fields[1]) - int(fields[2])) * page
-    return total
-
-
-def kill_tree(pid: int) -> None:
-    """Kill `pid` and everything below it; a process namespace takes the rest with it."""
-    for each in [*reversed(descendants(pid)), pid]:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(each, signal.SIGKILL)
+        self._folder.close()

@@ -6,6 +6,8 @@ The reference is trusted text, executed in the judge's process and nowhere near 
 from __future__ import annotations
 
 import ast
+import contextlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -63,13 +65,14 @@ class CaseReference:
         self.source = patched_source(problem.reference, case.constants)
         self._space = _execute(self.source, problem.name)
         self._dtype = torch_dtype(case.dtype) if case.dtype else None
-        self.init: list[Any] = list(self._space["get_init_inputs"]())
+        with _our_failure("cannot make the arguments of its constructor"):
+            self.init: list[Any] = list(self._space["get_init_inputs"]())
         self.inputs = tuple(self._spec(item) for item in self._meta_inputs())
         scale = problem.error_scale
         self._scale_space = _execute(scale, problem.name) if scale else None
 
     def _meta_inputs(self) -> list[Any]:
-        with torch.device("meta"):
+        with torch.device("meta"), _our_failure("cannot make its inputs on meta tensors"):
             return list(self._space["get_inputs"]())
 
     def _spec(self, item: Any) -> InputSpec:
@@ -78,15 +81,25 @@ class CaseReference:
         dtype = self._dtype if self._dtype and item.dtype.is_floating_point else item.dtype
         return InputSpec(tuple(item.shape), dtype)
 
+    def float_dtypes(self) -> set[str]:
+        """Names of the floating and complex dtypes that go in and come out."""
+        dtypes = [spec.dtype for spec in self.inputs if spec.dtype is not None]
+        return {
+            dtype_name(dtype)
+            for dtype in [*dtypes, *self.signature().dtypes]
+            if dtype.is_floating_point or dtype.is_complex
+        }
+
     def signature(self) -> Signature:
         """Structure, shapes and dtypes of the output, found on meta tensors."""
-        model = self._model()
-        with torch.no_grad(), torch.device("meta"):
+        with torch.no_grad(), torch.device("meta"), _our_failure("does not run on meta tensors"):
             arguments = [
                 torch.empty(spec.shape, dtype=spec.dtype) if spec.shape is not None else spec.value
                 for spec in self.inputs
             ]
-            structure, parts = flatten(model.to("meta")(*arguments))
+            structure, parts = flatten(self._model().to("meta")(*arguments))
+        if not all(isinstance(part, torch.Tensor) for part in parts):
+            raise JudgeError("the reference returns something beside tensors; that cannot be compared")
         return Signature(structure, tuple(tuple(p.shape) for p in parts), tuple(p.dtype for p in parts))
 
     def expected(self, inputs: list[Any]) -> list[torch.Tensor]:
@@ -97,10 +110,10 @@ class CaseReference:
     def scale(self, inputs: list[Any], expected: list[torch.Tensor]) -> list[torch.Tensor]:
         """Compute what each element's error is measured against, in float64, never negative."""
         if self._scale_space is None:
-            return [part.abs().clamp_min(_mean_magnitude(part)) for part in expected]
+            return [_magnitude(part).clamp_min(_mean_magnitude(part)) for part in expected]
         with torch.no_grad():
             model = self._scale_space["Scale"](*self.init).double()
-            magnitudes = [_double(i).abs() if isinstance(i, torch.Tensor) else i for i in inputs]
+            magnitudes = [_magnitude(_double(i)) if isinstance(i, torch.Tensor) else i for i in inputs]
             return flatten(model(*magnitudes))[1]
 
     def _model(self) -> Any:
@@ -109,21 +122,35 @@ class CaseReference:
 
 def _execute(source: str, name: str) -> dict[str, Any]:
     space: dict[str, Any] = {"__name__": f"reference_{name}"}
-    try:
+    with _our_failure(f"of {name} does not load"):
         exec(compile(source, f"<reference {name}>", "exec"), space)  # noqa: S102 - the problem's own trusted text
-    except Exception as error:
-        raise JudgeError(f"the reference of {name} does not load: {error!r}") from error
     return space
 
 
+@contextlib.contextmanager
+def _our_failure(what: str) -> Iterator[None]:
+    """Turn whatever the reference raises into our own failure: it is trusted text."""
+    try:
+        yield
+    except Exception as error:
+        raise JudgeError(f"the reference {what}: {error!r}") from error
+
+
 def _double(item: Any) -> Any:
-    if isinstance(item, torch.Tensor) and item.dtype.is_floating_point:
+    if isinstance(item, torch.Tensor) and item.is_floating_point():
         return item.double()
+    if isinstance(item, torch.Tensor) and item.is_complex():
+        return item.to(torch.complex128)
     return item
 
 
+def _magnitude(part: torch.Tensor) -> torch.Tensor:
+    """Absolute values in float64, of a bool its own."""
+    return part.double() if part.dtype is torch.bool else part.abs().double()
+
+
 def _mean_magnitude(part: torch.Tensor) -> torch.Tensor:
-    return part.abs().mean() if part.numel() else part.new_zeros(())
+    return _magnitude(part).mean() if part.numel() else part.new_zeros((), dtype=torch.float64)
 
 
 def flatten(result: Any) -> tuple[str, list[torch.Tensor]]:

@@ -2,90 +2,32 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import time
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from eval import protocol
-from eval.judge.faults import JudgeError, failed, rejected
-from eval.judge.processes import Zygote, clean_environment, kill_tree, resident_bytes
+from eval.judge.answers import Answer, CallReply, ErrorReply, Facts, OneCall, TimedReply
+from eval.judge.contained import Contained
+from eval.judge.faults import FaultRaised, failed, rejected
 from eval.plain import encode
-from eval.records import FailedPhase, Limits, Record
-from eval.runner.sandbox import SandboxPolicy
 from eval.tensors import TensorDesc, parse_desc
 
 if TYPE_CHECKING:
     import torch
 
+    from eval.judge.processes import Zygote
     from eval.judge.regions import Region
+    from eval.records import Limits
 
-_READY_SECONDS = 120.0
-_SLICE_SECONDS = 0.25
-_FILE_BYTES = 1 << 28
-_OPEN_FILES = 1024
-_KILLED = -9
-_EXIT_SECONDS = 10.0
+__all__ = ["CallReply", "Facts", "OneCall", "Runner", "TimedReply"]
 
-Text = Annotated[str, Field(max_length=8000)]
-Count = Annotated[int, Field(ge=0, le=10**9)]
+_PIECE_CHARS = 4000
+"""Of source text in one message: JSON needs up to twelve bytes for a character."""
+_DETAIL_CHARS = 4000
 
-
-class _Reply(Record):
-    """What a runner may say; anything else is a protocol error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class ErrorReply(_Reply):
-    """An exception of the candidate."""
-
-    phase: FailedPhase
-    type: Text
-    message: Text
-    line: int | None
-
-
-class CallReply(_Reply):
-    """What came out of one call of `forward`."""
-
-    structure: Text
-    types: list[Text] = Field(max_length=64)
-    outputs: list[dict[str, Any]] = Field(max_length=64)
-    too_large: bool
-    ms: float | None
-
-
-class OneCall(_Reply):
-    """What came out of one of several timed calls."""
-
-    structure: Text
-    types: list[Text] = Field(max_length=64)
-    outputs: list[dict[str, Any]] = Field(max_length=64)
-    too_large: bool
-
-
-class TimedReply(NamedTuple):
-    """What came out of several calls, yet to be parsed, and how long the events say that each took."""
-
-    calls: list[Any]
-    ms: list[float]
-
-
-class Facts(_Reply):
-    """What a runner says about its last call, for reports and for finding mistakes."""
-
-    aliases_input: bool
-    aliases_earlier: bool
-    launched: dict[Text, Count]
-    configs: dict[Text, Count]
-    operators: dict[Text, Count] | None
-    live: list[list[int]] = Field(max_length=400)
-
-
-R = TypeVar("R", bound=_Reply)
+R = TypeVar("R", bound=Answer)
 
 
 class Runner:
@@ -94,57 +36,34 @@ class Runner:
     def __init__(
         self, zygote: Zygote, region: Region, limits: Limits, *, hidden: tuple[str, ...], cuda: bool
     ) -> None:
-        self._zygote, self._region, self._limits, self._cuda = zygote, region, limits, cuda
-        self._folder = zygote.new_folder()
+        self._region, self._limits = region, limits
+        self._deadline = time.monotonic() + limits.seconds
+        self._fault: FaultRaised | None = None
+        self._process = Contained(zygote, region, limits, hidden=hidden, cuda=cuda)
         self.live: list[tuple[int, int]] = []
         self.rung_ns = 0
         """When the runner last said that timed work was done, by the judge's monotonic clock."""
-        self._deadline = time.monotonic() + limits.seconds
-        policy = SandboxPolicy(
-            scratch=str(self._folder), hidden=hidden, cuda=cuda,
-            host_memory_bytes=int(limits.host_memory_gb * 1e9), cpu_seconds=int(limits.seconds) * 4,
-            max_file_bytes=_FILE_BYTES, max_open_files=_OPEN_FILES,
-        )  # fmt: skip
-        self._channel, theirs = protocol.pair()
-        message = {
-            "policy": policy.model_dump(mode="json"),
-            "env": self._environment(),
-            "memory": {"size_bytes": region.size_bytes, "split": region.split},
-        }
-        memory_fd = region.export_fd()
-        with (self._folder / "output").open("wb") as output:
-            self.pid = zygote.fork(message, [theirs.fileno(), memory_fd, output.fileno()])
-        os.close(memory_fd)
-        theirs.close()
-        self._await_ready()
 
-    def _environment(self) -> dict[str, str]:
-        env = clean_environment(self._folder, cuda=self._cuda)
-        folder = str(self._folder)
-        env |= {
-            "TRITON_CACHE_DIR": folder + "/triton", "TORCHINDUCTOR_CACHE_DIR": folder + "/inductor",
-            "CUDA_CACHE_PATH": folder + "/cuda", "XDG_CACHE_HOME": folder + "/cache",
-        }  # fmt: skip
-        return env
+    @property
+    def pid(self) -> int:
+        """The process, as the judge numbers it."""
+        return self._process.pid
 
-    def _await_ready(self) -> None:
-        try:
-            reply = self._channel.receive(_READY_SECONDS)
-        except (protocol.ChannelClosedError, protocol.ChannelTimeoutError) as error:
-            text = self.output()
-            self.kill()
-            raise JudgeError(f"a runner did not start: {text or error}") from error
-        self.sandbox: tuple[str, ...] = tuple(reply["active"])
-        self.sandbox_missing: tuple[str, ...] = tuple(reply["missing"])
+    @property
+    def sandbox(self) -> tuple[str, ...]:
+        """Levels of isolation that hold."""
+        return self._process.report.active
+
+    @property
+    def sandbox_missing(self) -> tuple[str, ...]:
+        """Levels of isolation that this machine does not give."""
+        return self._process.report.missing
 
     def load(self, code: str, class_name: str, *, compiled: bool = False) -> None:
         """Execute `code` in the runner; `compiled` wraps its instances in `torch.compile`."""
-        self._ask({"op": "load", "class": class_name, "compile": compiled, **self._hand_over(code)})
-
-    def _hand_over(self, code: str) -> dict[str, Any]:
-        path = self._folder / "source.py"
-        path.write_text(code, encoding="utf-8")
-        return {"path": str(path)}
+        for start in range(0, len(code), _PIECE_CHARS):
+            self._ask({"op": "source", "text": code[start : start + _PIECE_CHARS]})
+        self._ask({"op": "load", "class": class_name, "compile": compiled})
 
     def instance(
         self, key: str, init: list[Any], *, seed: int | None = None, dtype: str | None = None
@@ -182,10 +101,10 @@ class Runner:
         raw = self._ask(message, spin=True, rings=True)
         calls, times = raw.get("calls"), raw.get("ms")
         if not isinstance(calls, list) or not isinstance(times, list):
-            raise rejected("tampering", "a malformed answer to timed calls", "protocol")
+            raise self._tampering("a malformed answer to timed calls")
         right_times = all(type(ms) is float and 0 <= ms < float("inf") for ms in times)
         if len(calls) != len(batch) or len(times) != len(batch) or not right_times:
-            raise rejected("tampering", "not one answer and one time for each call", "protocol")
+            raise self._tampering("not one answer and one time for each call")
         return TimedReply(calls, times)
 
     def parsed(self, call: Any) -> OneCall:
@@ -205,7 +124,7 @@ class Runner:
 
         """
         facts = self._parse(Facts, self._ask({"op": "facts"}))
-        self.live = [(block[0], block[1]) for block in facts.live if len(block) == 2]  # noqa: PLR2004
+        self.live = [(offset, size) for offset, size in facts.live]
         return facts
 
     def arm(self) -> None:
@@ -233,87 +152,88 @@ class Runner:
     def descriptions(self, reply: CallReply | OneCall) -> list[TensorDesc]:
         """Check where the outputs are said to lie."""
         try:
-            return [parse_desc(raw, self._region.size_bytes) for raw in reply.outputs]
+            return [parse_desc(raw.model_dump(), self._region.size_bytes) for raw in reply.outputs]
         except ValueError as error:
-            raise rejected("tampering", f"an output is not where it must be: {error}", "protocol") from None
+            raise self._tampering(f"an output is not where it must be: {error}") from None
 
     def _parse(self, model: type[R], raw: dict[str, Any]) -> R:
         try:
             return model.model_validate(raw)
         except ValidationError as error:
-            raise rejected(
-                "tampering", f"a malformed answer: {error.errors()[0]['loc']}", "protocol"
-            ) from None
+            where = str(error.errors()[0]["loc"])[:100]
+            raise self._tampering(f"a malformed answer at {where}") from None
 
     def _ask(self, message: dict[str, Any], *, spin: bool = False, rings: bool = False) -> dict[str, Any]:
+        """Send a request and return the answer; after the first fault that ends it, only that fault."""
+        if self._fault is not None:
+            raise self._fault
+        try:
+            return self._exchange(message, spin=spin, rings=rings)
+        except FaultRaised as raised:
+            if not self._process.alive():
+                self._fault = raised
+            raise
+
+    def _exchange(self, message: dict[str, Any], *, spin: bool, rings: bool) -> dict[str, Any]:
         nonce = protocol.new_nonce()
         try:
-            self._channel.send({**message, "nonce": nonce})
+            self._process.channel.send({**message, "nonce": nonce}, timeout_s=self._seconds_left())
             raw = self._wait(spin=spin)
             if rings and not raw:
-                self.rung_ns = self._channel.arrived_ns
+                self.rung_ns = self._process.channel.arrived_ns
                 raw = self._wait(spin=spin)
+        except protocol.ChannelTimeoutError:
+            raise self._too_late() from None
         except protocol.ChannelClosedError:
-            raise self._died() from None
+            raise self._process.death() from None
         except protocol.ProtocolError as error:
-            self.kill()
-            raise rejected("tampering", f"a malformed answer: {error}", "protocol") from None
+            raise self._tampering(f"a malformed answer: {error}") from None
         if raw.pop("nonce", None) != nonce:
-            self.kill()
-            raise rejected("tampering", "an answer that was not asked for", "nonce")
+            raise self._tampering("an answer that was not asked for", defence="nonce")
         if "error" in raw:
-            self._raise(raw["error"])
+            raise self._as_fault(raw["error"])
         return raw
 
+    def _seconds_left(self) -> float:
+        return max(0.0, min(self._deadline - time.monotonic(), self._limits.call_seconds))
+
     def _wait(self, *, spin: bool) -> dict[str, Any]:
-        start = time.monotonic()
-        deadline = min(self._deadline, start + self._limits.call_seconds)
+        deadline = time.monotonic() + self._seconds_left()
         while True:
             left = deadline - time.monotonic()
             if left <= 0:
-                self.kill()
-                raise failed("timeout", f"no answer within {time.monotonic() - start:.0f} s")
-            try:
-                return self._channel.receive(min(left, _SLICE_SECONDS), spin=spin)
-            except protocol.ChannelTimeoutError:
-                self._check_memory()
+                raise protocol.ChannelTimeoutError
+            answer = self._process.wait(left, spin=spin)
+            if answer is not None:
+                return answer
 
-    def _check_memory(self) -> None:
-        used = resident_bytes(self.pid)
-        if used > self._limits.host_memory_gb * 1e9:
-            self.kill()
-            raise failed(
-                "memory", f"{used / 1e9:.1f} GB of host memory, {self._limits.host_memory_gb:g} allowed"
-            )
+    def _too_late(self) -> FaultRaised:
+        self.kill()
+        if time.monotonic() >= self._deadline:
+            return failed("timeout", f"the {self._limits.seconds:g} s for everything were used up")
+        return failed("timeout", f"no answer within {self._limits.call_seconds:g} s")
 
-    def _raise(self, raw: Any) -> None:
+    def _tampering(self, detail: str, defence: str = "protocol") -> FaultRaised:
+        self.kill()
+        return rejected("tampering", detail, defence)
+
+    def _as_fault(self, raw: Any) -> FaultRaised:
         try:
             error = ErrorReply.model_validate(raw)
         except ValidationError:
-            raise rejected("tampering", "a malformed error", "protocol") from None
+            return self._tampering("a malformed error")
         where = f" (line {error.line})" if error.line else ""
-        raise failed(error.phase, f"{error.type}: {error.message}{where}"[:4000])
-
-    def _died(self) -> Exception:
-        status = self._zygote.exit_status(self.pid, 5.0)
-        self.kill()
-        if status == _KILLED:
-            return failed("memory", "the process was killed, most likely for the memory it took")
-        how = f"by signal {-status}" if status is not None and status < 0 else f"with exit code {status}"
-        return failed("crash", f"the process ended {how} in the middle of a request")
+        return failed(error.phase, f"{error.type}: {error.message}{where}"[:_DETAIL_CHARS])
 
     def output(self) -> str:
         """Return what it printed, cut to the limit."""
-        with contextlib.suppress(OSError), (self._folder / "output").open("rb") as file:
-            return file.read(self._limits.output_bytes).decode("utf-8", "replace")
-        return ""
+        self._process.printed.drain()
+        return self._process.printed.text()
 
     def alive(self) -> bool:
         """Tell whether the process runs."""
-        return self._zygote.exit_status(self.pid, 0.0) is None
+        return self._process.alive()
 
     def kill(self) -> None:
-        """End the process and everything it started."""
-        kill_tree(self.pid)
-        self._channel.close()
-        self._zygote.exit_status(self.pid, _EXIT_SECONDS)
+        """End the process and everything that it started."""
+        self._process.kill()

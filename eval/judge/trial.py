@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eval import rules
 from eval.judge.calls import Caller
 from eval.judge.correctness import Correctness
-from eval.judge.faults import Fault, FaultRaised, JudgeError
+from eval.judge.faults import Fault, FaultRaised, JudgeError, failed
 from eval.judge.reference import CaseReference
 from eval.judge.regions import HostRegion, Region, bytes_needed
 from eval.judge.runner import Runner
 from eval.records import (
     Case,
     Environment,
-    Failed,
     Guarantees,
     Job,
     Passed,
-    Rejected,
     Tracks,
+    VariantResult,
     Verdict,
 )  # fmt: skip
 
@@ -69,36 +70,41 @@ class Trial:
 
     def _check_text(self) -> Fault | None:
         report = rules.check_code(self._job.code, mode=self._job.rules)
-        self._common["violations"] = report.violations
-        if report.parse_error is not None:
-            error = report.parse_error
-            where = f" (line {error.line})" if error.line else ""
-            return Failed(phase="parse", detail=error.message + where, defence="parse")
-        errors = [v for v in report.violations if v.track == "open" and v.severity == "error"]
-        if not errors:
-            return None
-        reason = rules.reason_for(errors)
-        first = errors[0]
-        return Rejected(
-            reason=reason,
-            detail=f"line {first.line}: {first.message}",
-            defence=f"rule:{first.rule}",
-        )
+        fault = rules.static_verdict(report)
+        self._common["violations"] = report.violations if fault is None else fault.violations
+        return fault
 
     def _references(self, cases: tuple[Case, ...]) -> list[CaseReference]:
         return [CaseReference(self._job.problem, case) for case in cases]
 
     def _run(self) -> None:
-        cases = self._references(self._job.problem.cases)
-        variants = self._references(self._job.problem.variants)
-        region = self._host_region([*cases, *variants])
-        runner = self._start_runner(region)
-        try:
-            self._correctness(runner, region, cases, variants)
-        finally:
-            self._common["output"] = runner.output() or None
-            runner.kill()
-            region.close()
+        cases, beyond = self._judgeable(self._references(self._job.problem.cases))
+        if not cases:
+            raise failed("unsupported", _wrong_here(beyond[0]))
+        variants, beyond = self._judgeable(self._references(self._job.problem.variants))
+        with contextlib.closing(self._host_region([*cases, *variants])) as region:
+            runner = self._start_runner(region)
+            try:
+                self._correctness(runner, region, cases, variants)
+            finally:
+                self._common["output"] = runner.output() or None
+                runner.kill()
+        self._add_unsupported(beyond)
+
+    def _judgeable(self, cases: list[CaseReference]) -> tuple[list[CaseReference], list[CaseReference]]:
+        """Part the cases whose numbers this device gets right from those that it does not."""
+        right = self._job.problem.cpu_dtypes
+        wrong = [case for case in cases if not case.float_dtypes() <= set(right)]
+        return [case for case in cases if case not in wrong], wrong
+
+    def _add_unsupported(self, cases: list[CaseReference]) -> None:
+        extra = [
+            VariantResult(case=case.case.name, status="unsupported", detail=_wrong_here(case))
+            for case in cases
+        ]
+        order = [case.name for case in self._job.problem.variants]
+        results = [*self._common["variants"], *extra]
+        self._common["variants"] = tuple(sorted(results, key=lambda result: order.index(result.case)))
 
     def _host_region(self, cases: list[CaseReference]) -> Region:
         inputs = max(bytes_needed(case.inputs, HostRegion.align, _LAYOUT_FACTOR) for case in cases)
@@ -127,7 +133,7 @@ class Trial:
         correctness.decide(cases)
         results = correctness.variants(variants)
         self._common["variants"] = results
-        self._common["robust"] = all(result.status == "passed" for result in results) if results else None
+        self._common["robust"] = robustness(results)
         return correctness
 
     def _verdict(self, fault: Fault | None) -> Verdict:
@@ -137,6 +143,17 @@ class Trial:
             stage = False if stage_errors else None
             return Passed(**common, tracks=Tracks(open=True, stage=stage))
         return fault.model_copy(update={**common, "tracks": Tracks(open=False, stage=False)})
+
+
+def _wrong_here(case: CaseReference) -> str:
+    names = ", ".join(sorted(case.float_dtypes()))
+    return f"case {case.case.name}: Triton's interpreter does not get {names} right; judge it on a GPU"
+
+
+def robustness(results: Sequence[VariantResult]) -> bool | None:
+    """Tell whether all variants that could be tried passed; None where none could."""
+    tried = [result for result in results if result.status != "unsupported"]
+    return all(result.status == "passed" for result in tried) if tried else None
 
 
 def hidden_paths() -> tuple[str, ...]:

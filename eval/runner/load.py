@@ -40,7 +40,7 @@ def describe(error: BaseException, phase: str, path: Path, *, interpreted: bool)
         phase = "unsupported"
     return {
         "phase": phase,
-        "type": type(error).__name__[:100],
+        "type": _as_text(type(error).__name__[:100]),
         "message": message,
         "line": own[-1].lineno if own else None,
     }
@@ -50,9 +50,21 @@ def _text(error: BaseException) -> str:
     cause: BaseException | None = error
     parts: list[str] = []
     while cause is not None and len(parts) < _MOST_CAUSES:
-        parts.append(str(cause).strip())
+        parts.append(_message(cause))
         cause = cause.__cause__
     return "\n".join(part for part in parts if part)[:_MESSAGE_CHARS]
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return _as_text(str(error)[:_MESSAGE_CHARS].strip())
+    except BaseException as second:  # noqa: BLE001 - a candidate writes its own exceptions
+        return f"its message cannot be read: {type(second).__name__[:100]}"
+
+
+def _as_text(text: str) -> str:
+    """Replace what has no UTF-8 form, which no message may hold."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _cuda_only(message: str, source_line: str) -> bool:

@@ -20,9 +20,17 @@ def flatten(result: Any) -> tuple[str, list[Any]]:
     return "tensor", [result]
 
 
-def type_names(parts: list[Any]) -> list[str]:
-    """Exact types: a subclass of `torch.Tensor` is not a tensor here."""
-    return ["tensor" if type(part) is torch.Tensor else type(part).__name__[:100] for part in parts]
+def type_names(parts: list[Any], device: str) -> list[str]:
+    """Exact types: a subclass of `torch.Tensor` is not a tensor here, nor is a sparse or a distant one."""
+    return [_type_name(part, device) for part in parts]
+
+
+def _type_name(part: Any, device: str) -> str:
+    if type(part) is not torch.Tensor:
+        return type(part).__name__[:100]
+    if part.layout is not torch.strided:
+        return "sparse tensor"
+    return "tensor" if part.device.type == device else f"tensor on {part.device.type}"
 
 
 def storage_ranges(tensors: list[torch.Tensor]) -> list[tuple[int, int]]:

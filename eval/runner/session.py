@@ -40,6 +40,7 @@ class Session:
         self._plan = ConfigPlan()
         self._plan.install()
         self._stopwatch = Stopwatch() if cuda else None
+        self._source: list[str] = []
         self._module: Any = None
         self._class = ""
         self._compiled = False
@@ -55,7 +56,7 @@ class Session:
         operations = {
             "load": self._load, "instance": self._instance, "call": self._call, "timed": self._timed,
             "facts": self._facts, "arm": self._arm, "null": self._null, "timings": self._timings,
-            "profile": self._profile,
+            "profile": self._profile, "source": self._take_source,
         }  # fmt: skip
         phase = {"load": "import", "instance": "init"}.get(message["op"], "run")
         try:
@@ -70,9 +71,12 @@ class Session:
             described["message"] = f"{self._memory.refused_bytes} bytes of device memory more than there are"
         return described
 
+    def _take_source(self, message: dict[str, Any]) -> dict[str, Any]:
+        self._source.append(message["text"])
+        return {}
+
     def _load(self, message: dict[str, Any]) -> dict[str, Any]:
-        code = Path(message["path"]).read_text(encoding="utf-8")
-        self._module = load_module(code, self._path, "candidate")
+        self._module = load_module("".join(self._source), self._path, "candidate")
         self._class = message["class"]
         self._compiled = message["compile"]
         getattr(self._module, self._class)
@@ -146,7 +150,7 @@ class Session:
         if self._memory.refused_bytes:
             raise MemoryError
         structure, parts = outputs.flatten(result)
-        kinds = outputs.type_names(parts)
+        kinds = outputs.type_names(parts, self._memory.base.device.type)
         held = [part for part, kind in zip(parts, kinds, strict=True) if kind == "tensor"]
         report: dict[str, Any] = {"structure": structure, "types": kinds, "too_large": False}
         try:

@@ -1,7 +1,8 @@
 """The warm parent of all runners: imports torch and triton once, then forks a runner for each request.
 
 Started by exec with an environment made from nothing and one socket. It holds no secret, opens no
-CUDA context, runs one thread and never loads a candidate itself.
+CUDA context, runs one thread and never loads a candidate itself. A runner that has ended stays a
+zombie until the judge lets go of it, so that its process id means nobody else meanwhile.
 
 Usage: python -m eval.runner.zygote SOCKET_FD
 """
@@ -9,12 +10,12 @@ Usage: python -m eval.runner.zygote SOCKET_FD
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import select
 import signal
 import socket
 import sys
+import tempfile
 import traceback
 from pathlib import Path
 from typing import Any
@@ -22,115 +23,103 @@ from typing import Any
 import torch
 import triton
 
-from eval.protocol import Channel, ChannelClosedError, ChannelTimeoutError
-from eval.runner.arena import ArenaMemory
-from eval.runner.memory import HostMemory
-from eval.runner.sandbox import SandboxPolicy, enter, fork_contained
-from eval.runner.session import Session
+from eval.protocol import Channel, ChannelClosedError
+from eval.runner import landlock, linux, triton_cache
+from eval.runner.sandbox import fork_contained
+from eval.runner.serve import serve
 
-_PR_SET_PDEATHSIG = 1
-_ARMED_SECONDS, _IDLE_SECONDS = 0.5, 3600.0
+_FDS = 3
+_LEAST_LANDLOCK = 2
+"""From this version on Triton's own cache works inside the walls."""
 
 
 def main() -> None:
     """Serve fork requests until the judge goes away."""
     channel = Channel(socket.socket(fileno=int(sys.argv[1])))
-    _die_with_parent()
-    wake_read, wake_write = os.pipe()
-    os.set_blocking(wake_write, False)
-    os.set_blocking(wake_read, False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(wake_write)
+    linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
+    if 0 < landlock.abi() < _LEAST_LANDLOCK:
+        triton_cache.install()
+    tempfile.tempdir = None
     channel.send({"torch": torch.__version__, "triton": triton.__version__, "python": sys.version.split()[0]})
-    watched: list[Any] = [channel, wake_read]
-    while True:
-        ready, _, _ = select.select(watched, [], [])
-        if wake_read in ready:
-            with contextlib.suppress(BlockingIOError):
-                os.read(wake_read, 4096)
-            _report_exits(channel)
-        if channel in ready:
-            try:
-                message, fds = channel.receive_with_fds(1.0)
-            except ChannelClosedError:
-                return
-            channel.send({"pid": _fork(message, fds, channel, (wake_read, wake_write))})
+    with contextlib.suppress(ChannelClosedError):
+        _Zygote(channel).run()
 
 
-def _report_exits(channel: Channel) -> None:
-    while True:
-        try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return
-        if pid == 0:
-            return
-        channel.send({"exited": pid, "status": os.waitstatus_to_exitcode(status)})
+class _Zygote:
+    """Forks on request, reports who ended, and collects whom the judge has let go."""
 
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._running: set[int] = set()
+        self._ended: set[int] = set()
+        self._wake_read, self._wake_write = os.pipe()
+        for end in (self._wake_read, self._wake_write):
+            os.set_blocking(end, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._wake_write)
 
-def _fork(message: dict[str, Any], fds: list[int], channel: Channel, wake: tuple[int, int]) -> int:
-    forked = fork_contained()
-    if forked.pid:
+    def run(self) -> None:
+        watched: list[Any] = [self._channel, self._wake_read]
+        while True:
+            ready, _, _ = select.select(watched, [], [])
+            if self._wake_read in ready:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(self._wake_read, 4096)
+                self._report_exits()
+            if self._channel in ready:
+                message, fds = self._channel.receive_with_fds(1.0, max_fds=_FDS)
+                if message["op"] == "fork":
+                    self._fork(fds)
+                else:
+                    self._let_go(message["pid"])
+
+    def _report_exits(self) -> None:
+        for pid in sorted(self._running):
+            found = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if found is not None:
+                self._running.remove(pid)
+                self._ended.add(pid)
+                code = found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
+                self._channel.send({"exited": pid, "status": code})
+        self._collect_orphans()
+
+    def _let_go(self, pid: int) -> None:
+        if pid in self._ended:
+            self._ended.remove(pid)
+            os.waitpid(pid, 0)
+        self._collect_orphans()
+
+    def _collect_orphans(self) -> None:
+        """Collect what runners without a PID namespace left to this process."""
+        path = Path(f"/proc/self/task/{os.getpid()}/children")
+        for pid in map(int, path.read_text().split()) if path.exists() else ():
+            if pid not in self._running and pid not in self._ended:
+                os.waitpid(pid, os.WNOHANG)
+
+    def _fork(self, fds: list[int]) -> None:
+        forked = fork_contained()
+        if forked.pid == 0:
+            self._become_runner(fds)
         for fd in fds:
             os.close(fd)
-        return forked.pid
-    code = 70
-    try:
-        channel.close()
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        for fd in wake:
-            os.close(fd)
-        code = _run(message, fds)
-    except BaseException:  # noqa: BLE001 - written to the runner's own output, where the judge looks
-        traceback.print_exc()
-    finally:
-        os._exit(code)
+        self._running.add(forked.pid)
+        self._channel.send({"pid": forked.pid})
+        self._report_exits()
 
-
-def _run(message: dict[str, Any], fds: list[int]) -> int:
-    sock_fd, memory_fd, output_fd = fds
-    policy = SandboxPolicy.model_validate(message["policy"])
-    os.chdir(policy.scratch)
-    os.environ.update(message["env"])
-    null = os.open(os.devnull, os.O_RDONLY)
-    for source, target in ((null, 0), (output_fd, 1), (output_fd, 2)):
-        os.dup2(source, target)
-    os.close(null)
-    os.close(output_fd)
-    report = enter(policy)
-    channel = Channel(socket.socket(fileno=sock_fd))
-    torch.set_num_threads(1)
-    place = message["memory"]
-    memory: HostMemory | ArenaMemory
-    if policy.cuda:
-        memory = ArenaMemory(memory_fd, place["size_bytes"], place["split"])
-    else:
-        memory = HostMemory(memory_fd, place["size_bytes"], place["split"])
-    os.close(memory_fd)
-    serving = Session(memory, Path(policy.scratch), lambda: channel.send({}), cuda=policy.cuda)
-    channel.send({"ready": True, "active": report.active, "missing": report.missing, "notes": report.notes})
-    return _serve(channel, serving)
-
-
-def _serve(channel: Channel, serving: Session) -> int:
-    """Answer until the judge goes away; after ``arm`` poll for the request, since waking up takes long."""
-    armed = False
-    while True:
+    def _become_runner(self, fds: list[int]) -> None:
+        """Run in the child and never return."""
+        code = 70
         try:
-            message = channel.receive(_ARMED_SECONDS if armed else _IDLE_SECONDS, spin=armed)
-        except ChannelTimeoutError:
-            armed = False
-            continue
-        except ChannelClosedError:
-            return 0
-        reply = serving.answer(message)
-        armed = message["op"] == "arm"
-        channel.send({**reply, "nonce": message["nonce"]})
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            self._channel.close()
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            os.close(self._wake_read)
+            os.close(self._wake_write)
+            code = serve(*fds)
+        except BaseException:  # noqa: BLE001 - written to the runner's own output, where the judge looks
+            traceback.print_exc()
+        finally:
+            os._exit(code)
 
 
 if __name__ == "__main__":

@@ -42,5 +42,7 @@ class LocalExecutor:
     ) -> None:
         self._threads.shutdown(wait=kind is None, cancel_futures=True)
         for judge in self._judges:
-            judge.close()
+            judge.stop()
+        for judge in self._judges:
+            judge.__exit__(kind, value, tb)
         self._threads.shutdown(wait=True)

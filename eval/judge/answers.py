@@ -1,0 +1,75 @@
+"""What a runner may answer, and nothing else: strict records of bounded size."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import ConfigDict, Field
+
+from eval.records import FailedPhase, Record
+
+MOST_OUTPUTS = 64
+MOST_BLOCKS = 400
+
+Text = Annotated[str, Field(max_length=8000)]
+Count = Annotated[int, Field(ge=0, le=10**9)]
+Size = Annotated[int, Field(ge=0, lt=2**48)]
+Sizes = Annotated[list[Size], Field(max_length=16)]
+
+
+class Answer(Record):
+    """The base of all answers; a value of another type is an error, and so is an unknown field."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class ErrorReply(Answer):
+    """An exception of the candidate."""
+
+    phase: FailedPhase
+    type: Text
+    message: Text
+    line: int | None
+
+
+class OutputReply(Answer):
+    """One tensor that came out; it lies nowhere that the judge can read where it was too large."""
+
+    shape: Sizes
+    dtype: Text
+    offset: Size | None = None
+    stride: Sizes | None = None
+
+
+class OneCall(Answer):
+    """What came out of one of several timed calls."""
+
+    structure: Text
+    types: list[Text] = Field(max_length=MOST_OUTPUTS)
+    outputs: list[OutputReply] = Field(max_length=MOST_OUTPUTS)
+    too_large: bool
+
+
+class CallReply(OneCall):
+    """What came out of one call of `forward`, and how long the runner's events say that it took."""
+
+    ms: float | None
+
+
+class TimedReply(NamedTuple):
+    """What came out of several calls, yet to be parsed, and how long the events say that each took."""
+
+    calls: list[Any]
+    ms: list[float]
+
+
+class Facts(Answer):
+    """What a runner says about its last call, for reports and for finding mistakes."""
+
+    aliases_input: bool
+    aliases_earlier: bool
+    launched: dict[Text, Count]
+    configs: dict[Text, Count]
+    operators: dict[Text, Count] | None
+    live: list[Annotated[list[Size], Field(min_length=2, max_length=2)]] = Field(max_length=MOST_BLOCKS)
+    """Blocks of memory in use, as ``[offset, bytes]``."""

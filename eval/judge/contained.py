@@ -1,0 +1,179 @@
+"""A runner as a process: forked, put under limits, watched, and ended with all that it started."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import time
+from typing import TYPE_CHECKING, Any
+
+from eval import protocol
+from eval.judge.faults import BrokenJudgeError, FaultRaised, failed
+from eval.judge.printed import Printed
+from eval.judge.processes import Zygote, clean_environment
+from eval.runner.sandbox import (
+    Cgroup,
+    SandboxPolicy,
+    SandboxReport,
+    folder_bytes,
+    kill_tree,
+    remove_folder,
+    usage,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from eval.judge.regions import Region
+    from eval.records import Limits
+
+_READY_SECONDS = 120.0
+_WATCH_SECONDS = 0.25
+_EXIT_SECONDS, _LAST_WORD_SECONDS = 10.0, 1.0
+_FILE_BYTES, _SCRATCH_BYTES = 1 << 28, 1 << 30
+_OPEN_FILES, _TASKS = 1024, 512
+_KILLED = -9
+
+
+class Contained:
+    """One forked process inside its walls, and the channel to it."""
+
+    def __init__(
+        self, zygote: Zygote, region: Region, limits: Limits, *, hidden: tuple[str, ...], cuda: bool
+    ) -> None:
+        self._zygote, self._limits = zygote, limits
+        self._folder = zygote.new_folder()
+        self._ended = False
+        self._watched_at = time.monotonic()
+        self.printed = Printed(limits.output_bytes)
+        self.channel, theirs = protocol.pair()
+        memory_fd = region.export_fd()
+        try:
+            self.pid = zygote.fork([theirs.fileno(), memory_fd, self.printed.write_fd])
+        finally:
+            os.close(memory_fd)
+            theirs.close()
+            self.printed.hand_over()
+        self._cgroup = self._confine()
+        self.report = self._start(region, hidden, cuda=cuda)
+
+    def _confine(self) -> Cgroup | None:
+        group = Cgroup.create(int(self._limits.host_memory_gb * 1e9), _TASKS)
+        if group is None:
+            return None
+        try:
+            group.add(self.pid)
+        except OSError:
+            group.close()
+            return None
+        return group
+
+    def _start(self, region: Region, hidden: tuple[str, ...], *, cuda: bool) -> SandboxReport:
+        """Send the process inside its walls, and wait until it is there."""
+        policy = SandboxPolicy(
+            scratch=str(self._folder), hidden=hidden, cuda=cuda, scratch_bytes=_SCRATCH_BYTES,
+            host_memory_bytes=int(self._limits.host_memory_gb * 1e9),
+            cpu_seconds=int(self._limits.seconds) * 4, max_file_bytes=_FILE_BYTES,
+            max_open_files=_OPEN_FILES, max_processes=_TASKS,
+        )  # fmt: skip
+        start = {
+            "policy": policy.model_dump(mode="json"),
+            "env": self._environment(cuda=cuda),
+            "memory": {"size_bytes": region.size_bytes, "split": region.split},
+        }
+        try:
+            self.channel.send(start)
+            reply = self.channel.receive(_READY_SECONDS)
+        except (protocol.ChannelClosedError, protocol.ChannelTimeoutError) as error:
+            self.kill()
+            raise BrokenJudgeError(f"a runner did not start: {self.printed.text() or error}") from error
+        return self._with_cgroup({name: reply[name] for name in SandboxReport.model_fields})
+
+    def _with_cgroup(self, raw: dict[str, Any]) -> SandboxReport:
+        """Add the control group to the report; it bounds the tasks of root, whom limits do not hold."""
+        if self._cgroup is None:
+            return SandboxReport(**raw).plus("cgroup", held=False, note="this user may not make one here")
+        missing = tuple(level for level in raw["missing"] if level != "process_limit")
+        return SandboxReport(**{**raw, "missing": missing}).plus("cgroup", held=True)
+
+    def _environment(self, *, cuda: bool) -> dict[str, str]:
+        folder = str(self._folder)
+        return clean_environment(self._folder, cuda=cuda) | {
+            "TRITON_CACHE_DIR": folder + "/triton", "TORCHINDUCTOR_CACHE_DIR": folder + "/inductor",
+            "CUDA_CACHE_PATH": folder + "/cuda", "XDG_CACHE_HOME": folder + "/cache",
+        }  # fmt: skip
+
+    def wait(self, seconds: float, *, spin: bool) -> dict[str, Any] | None:
+        """Return the next message, or None after `seconds` or a look at what was printed or is in use.
+
+        Raises:
+            FaultRaised: the process uses more than it may; it has been killed.
+            ChannelClosedError: the process has gone.
+            ProtocolError: what came is not a message.
+
+        """
+        if not spin:
+            watched: list[Any] = [self.channel, self.printed] if self.printed.open else [self.channel]
+            select.select(watched, [], [], min(seconds, _WATCH_SECONDS))
+            self.printed.drain()
+        try:
+            return self.channel.receive(min(seconds, _WATCH_SECONDS) if spin else 0.0, spin=spin)
+        except protocol.ChannelTimeoutError:
+            self._watch()
+            return None
+
+    def _watch(self) -> None:
+        """Look at what the kernel does not bound here."""
+        if time.monotonic() - self._watched_at < _WATCH_SECONDS:
+            return
+        self._watched_at = time.monotonic()
+        self.printed.drain()
+        if self._cgroup is None:
+            used = usage(self.pid)
+            allowed = self._limits.host_memory_gb * 1e9
+            self._require(used.resident_bytes <= allowed, f"{used.resident_bytes / 1e9:.1f} GB of memory")
+            self._require(used.tasks <= _TASKS, f"{used.tasks} processes and threads")
+        if "private_scratch" in self.report.missing:
+            taken = folder_bytes(self._folder)
+            self._require(taken <= _SCRATCH_BYTES, f"{taken / 1e9:.1f} GB in its scratch folder")
+
+    def _require(self, fine: bool, what: str) -> None:
+        if not fine:
+            self.kill()
+            raise failed("memory", f"it took {what}, which is more than it may")
+
+    def death(self) -> FaultRaised:
+        """Say why the process ended in the middle of a request, and end what it left behind."""
+        status = self._zygote.exit_status(self.pid, _LAST_WORD_SECONDS)
+        starved = self._cgroup is not None and self._cgroup.ran_out_of_memory()
+        unexplained = self._cgroup is None and status == _KILLED
+        self.kill()
+        if starved or unexplained:
+            return failed(
+                "memory", f"killed for taking more than {self._limits.host_memory_gb:g} GB of memory"
+            )
+        if status is None:
+            return failed("crash", "it closed its connection in the middle of a request")
+        how = f"by signal {-status}" if status < 0 else f"with exit code {status}"
+        return failed("crash", f"the process ended {how} in the middle of a request")
+
+    def alive(self) -> bool:
+        """Tell whether the process runs."""
+        return not self._ended and self._zygote.exit_status(self.pid, 0.0) is None
+
+    def kill(self) -> None:
+        """End the process and everything that it started, and remove its scratch folder."""
+        if self._ended:
+            return
+        self._ended = True
+        kill_tree(self.pid, self._cgroup)
+        self.channel.close()
+        self.printed.close()
+        status = self._zygote.exit_status(self.pid, _EXIT_SECONDS)
+        if self._cgroup is not None:
+            self._cgroup.close()
+        if status is None:
+            self._zygote.healthy = False
+            return
+        self._zygote.let_go(self.pid)
+        with contextlib.suppress(OSError):
+            remove_folder(self._folder)

@@ -1,0 +1,71 @@
+"""A runner from its first breath to its last: take orders from the judge, go inside the walls, serve."""
+
+from __future__ import annotations
+
+import os
+import socket
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from eval.protocol import Channel, ChannelClosedError, ChannelTimeoutError
+from eval.runner.arena import ArenaMemory
+from eval.runner.memory import HostMemory
+from eval.runner.sandbox import SandboxPolicy, enter
+from eval.runner.session import Session
+
+_START_SECONDS = 60.0
+_ARMED_SECONDS, _IDLE_SECONDS = 0.5, 3600.0
+
+
+def serve(socket_fd: int, memory_fd: int, output_fd: int) -> int:
+    """Serve one judge until it goes away, and return the exit code.
+
+    The first message says under which policy. The judge sends it once it has put this process
+    into a control group, so nothing is forked before.
+    """
+    _redirect(output_fd)
+    channel = Channel(socket.socket(fileno=socket_fd))
+    start = channel.receive(_START_SECONDS)
+    policy = SandboxPolicy.model_validate(start["policy"])
+    os.environ.update(start["env"])
+    os.chdir(policy.scratch)
+    report = enter(policy)
+    torch.set_num_threads(1)
+    memory = _map_memory(memory_fd, start["memory"], cuda=policy.cuda)
+    session = Session(memory, Path(policy.scratch), partial(channel.send, {}), cuda=policy.cuda)
+    channel.send({"ready": True, **report.model_dump(mode="json")})
+    return _answer_all(channel, session)
+
+
+def _redirect(output_fd: int) -> None:
+    null = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((null, 0), (output_fd, 1), (output_fd, 2)):
+        os.dup2(source, target)
+    os.close(null)
+    os.close(output_fd)
+
+
+def _map_memory(fd: int, place: dict[str, Any], *, cuda: bool) -> HostMemory | ArenaMemory:
+    kind = ArenaMemory if cuda else HostMemory
+    memory = kind(fd, place["size_bytes"], place["split"])
+    os.close(fd)
+    return memory
+
+
+def _answer_all(channel: Channel, session: Session) -> int:
+    """Answer until the judge goes away; after ``arm`` poll for the request, since waking up takes long."""
+    armed = False
+    while True:
+        try:
+            message = channel.receive(_ARMED_SECONDS if armed else _IDLE_SECONDS, spin=armed)
+        except ChannelTimeoutError:
+            armed = False
+            continue
+        except ChannelClosedError:
+            return 0
+        reply = session.answer(message)
+        armed = message["op"] == "arm"
+        channel.send({**reply, "nonce": message["nonce"]})
