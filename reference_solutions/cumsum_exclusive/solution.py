@@ -24,10 +24,10 @@ def _exclusive_scan_rows(
     row = tl.program_id(0).to(tl.int64)
     x_row = x_ptr + row * stride_x_row
     out_row = out_ptr + row * stride_out_row
-    tl.store(out_row, tl.zeros((), ACC))
+    carry = tl.cast(0.0, ACC)
+    tl.store(out_row, carry)
 
     offsets = tl.arange(0, BLOCK)
-    carry = tl.zeros((), ACC)
     for start in tl.range(0, n_scan, BLOCK, num_stages=STAGES):
         index = start + offsets
         mask = index < n_scan
