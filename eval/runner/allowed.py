@@ -1,6 +1,7 @@
 """Which paths a runner may read: the Python installation and the system, around what is hidden."""
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -67,6 +68,13 @@ def library_roots() -> tuple[Path, ...]:
     """Return the folders of shared libraries that the environment names."""
     named = os.environ.get("LD_LIBRARY_PATH", "").split(":")
     return tuple(Path(name) for name in (*named, os.environ.get("CUDA_HOME", "")) if name.startswith("/"))
+
+
+def compiler_roots() -> tuple[Path, ...]:
+    """Return the folders of C compilers that are installed outside of the system's: Triton needs one."""
+    found = (shutil.which(name) for name in (os.environ.get("CC") or "cc", "gcc", "clang"))
+    programs = {Path(os.path.realpath(path)) for path in found if path}
+    return tuple(sorted(path.parent.parent for path in programs if not path.is_relative_to("/usr")))
 
 
 def gpu_nodes() -> tuple[Path, ...]:

@@ -205,7 +205,9 @@ def _limit_processes(policy: SandboxPolicy, levels: _Levels) -> None:
 
 def _read_roots(policy: SandboxPolicy) -> tuple[Path, ...]:
     named = (*policy.readable, *allowed.SYSTEM)
-    return allowed.resolved((*named, *allowed.python_roots(), *allowed.library_roots()))
+    return allowed.resolved(
+        (*named, *allowed.python_roots(), *allowed.library_roots(), *allowed.compiler_roots())
+    )
 
 
 def _restrict_paths(policy: SandboxPolicy, version: int, *, shared_memory: bool) -> None:
