@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from eval.base import Record as Record  # noqa: PLC0414 - handed on: this is where others look for it
+from eval.base import Severity as Severity  # noqa: PLC0414 - the same
+from eval.stage.records import StageRules
 
 Track = Literal["open", "stage"]
-Severity = Literal["error", "warning"]
 RulesMode = Literal["strict", "lenient", "off"]
 DeviceChoice = Literal["auto", "cuda", "cpu"]
 
@@ -22,12 +25,6 @@ FailedPhase = Literal[
     "extract", "parse", "import", "init", "compile", "launch", "run",
     "timeout", "memory", "crash", "unsupported",
 ]  # fmt: skip
-
-
-class Record(BaseModel):
-    """A frozen value; an unknown field is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Violation(Record):
@@ -124,6 +121,8 @@ class Job(Record):
     language: Literal["triton"] = "triton"
     current_code: str | None = None
     """The stage's current code: timed beside the candidate, and what stage rules compare with."""
+    stage_rules: StageRules | None = None
+    """What decides `tracks.stage`; None leaves it at None."""
     min_gain: float | None = None
     """Gain over the current code from which the decision is `keep`, from the stage."""
     device: DeviceChoice = "auto"

@@ -5,16 +5,12 @@ from __future__ import annotations
 import ast
 import json
 import math
-import re
 from pathlib import Path
 from typing import Any, Never
 
 from eval.records import Record
 from harness.errors import UsageError
 from harness.files import nearest, read_text, text_hash
-
-METRIC_NAME = re.compile(r"[a-z][a-z0-9]*__[a-z0-9_]+(\.[a-z0-9_]+)*")
-"""Form of a metric name, for example ``sm__throughput.avg.pct_of_peak_sustained_elapsed``."""
 
 
 class Metrics(Record):

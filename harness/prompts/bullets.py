@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from eval.records import Record
+from eval.stage.records import StageRule
 from harness.errors import UsageError
 from harness.files import nearest
-from harness.prompts.stage_rules import StageRule
 
 BULLET = re.compile(r"\s*(?:[-*+•]|\d+[.)])\s+(?P<text>.*)")
 MARK = re.compile(r"[ \t]*<!-- *(?:rule: *(?P<rule>\w+)|advice) *-->[ \t]*$", re.MULTILINE)

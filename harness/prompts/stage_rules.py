@@ -1,150 +1,22 @@
-"""The rules that a stage may set. Prompt and check read the same record, so they cannot drift apart.
-
-A rule compares a candidate with the stage's current code. Configs of the current code are exempt from the
-sets. What a record's fields mean is said here; the checks themselves live elsewhere.
-"""
+"""The rules of `eval.stage.records` as a stage file gives them: an unknown key is answered with those there are."""
 
 from __future__ import annotations
 
-from itertools import pairwise
-from typing import Annotated, ClassVar, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator
 
-from eval.records import Severity
-from harness.files import DataRecord
-from harness.metrics import METRIC_NAME
-
-ALLOWED = {
-    "num_warps": (1, 2, 4, 8, 16, 32),
-    "num_stages": tuple(range(1, 11)),
-    "num_ctas": (1, 2, 4, 8, 16),
-    "maxnreg": tuple(range(8, 257, 8)),
-}
-"""Values that Triton takes for the parameters it knows; block sizes are free."""
-
-Param = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")]
-Pattern = Annotated[str, Field(pattern=r"^[A-Za-z_*][\w*]*$")]
-Whole = Annotated[int, Field(strict=True)]
-Count = Annotated[int, Field(gt=0, strict=True)]
-MetricName = Annotated[str, Field(pattern=f"^{METRIC_NAME.pattern}$")]
+from eval.stage import records
+from harness.files import nearest
 
 
-class RuleBase(DataRecord):
-    """What all rules have."""
-
-    numbers: ClassVar[tuple[str, ...]] = ()
-    """Fields that the rule's bullet renders."""
-    names: ClassVar[tuple[str, ...]] = ()
-    """Fields whose values the rule's bullet names."""
-    severity: Severity = "error"
+def _known_keys(data: Any) -> Any:
+    kind = records.RULES.get(str(data.get("check"))) if isinstance(data, Mapping) else None
+    for key in data if kind is not None else ():
+        if key not in kind.model_fields:
+            raise ValueError(f"unknown key {key!r}{nearest(str(key), kind.model_fields)}")
+    return data
 
 
-class ParamSet(RuleBase):
-    """A parameter of a new config is one of `values`."""
-
-    numbers: ClassVar = ("values",)
-    names: ClassVar = ("param",)
-    check: Literal["param_set"]
-    param: Param
-    values: Annotated[tuple[Whole, ...], Field(min_length=1)]
-
-    @model_validator(mode="after")
-    def _possible(self) -> Self:
-        if len(set(self.values)) != len(self.values):
-            raise ValueError(f"values: a value stands twice in {list(self.values)}")
-        allowed = ALLOWED.get(self.param)
-        for value in self.values:
-            if allowed and value not in allowed:
-                raise ValueError(f"values: {self.param} cannot be {value}; it can be {_spoken(allowed)}")
-            if value < 1:
-                raise ValueError(f"values: {self.param} cannot be {value}; it must be positive")
-        return self
-
-
-class ParamStep(RuleBase):
-    """A parameter differs by at most `step` from an original config with the same block sizes."""
-
-    numbers: ClassVar = ("step",)
-    names: ClassVar = ("param",)
-    check: Literal["param_step"]
-    param: Param
-    step: Count
-
-
-class ChangeOnlyIf(RuleBase):
-    """A parameter changes only where a metric of the prompt is under `below`, in the metric's unit."""
-
-    names: ClassVar = ("param",)
-    check: Literal["change_only_if"]
-    param: Param
-    metric: MetricName
-    below: Annotated[float, Field(strict=True)]
-    severity: Severity = "warning"
-
-
-class Frozen(RuleBase):
-    """Grid as launched on the official case, or the block sizes of every config, stay as they were."""
-
-    names: ClassVar = ("what",)
-    check: Literal["frozen"]
-    what: Annotated[tuple[Literal["grid", "block"], ...], Field(min_length=1)]
-
-
-class ConfigCount(RuleBase):
-    """Each autotuned kernel has from `minimum` to `maximum` configs."""
-
-    numbers: ClassVar = ("minimum", "maximum")
-    check: Literal["config_count"]
-    minimum: Count
-    maximum: Count
-
-    @model_validator(mode="after")
-    def _possible(self) -> Self:
-        if self.minimum > self.maximum:
-            raise ValueError(f"minimum: {self.minimum} is more than the maximum, {self.maximum}")
-        return self
-
-
-class KeepOriginalConfigs(RuleBase):
-    """Every config of the current code is still there."""
-
-    check: Literal["keep_original_configs"]
-
-
-class PowerOfTwo(RuleBase):
-    """Parameters whose names match `params` (with ``*``) are powers of two."""
-
-    names: ClassVar = ("params",)
-    check: Literal["power_of_two"]
-    params: Pattern
-
-
-class MultipleOf(RuleBase):
-    """In kernels with ``tl.dot``, parameters whose names match `params` are multiples of `factor`."""
-
-    numbers: ClassVar = ("factor",)
-    names: ClassVar = ("params",)
-    check: Literal["multiple_of"]
-    params: Pattern
-    factor: Count
-
-
-StageRule = Annotated[
-    ParamSet
-    | ParamStep
-    | ChangeOnlyIf
-    | Frozen
-    | ConfigCount
-    | KeepOriginalConfigs
-    | PowerOfTwo
-    | MultipleOf,
-    Field(discriminator="check"),
-]
-
-
-def _spoken(values: tuple[int, ...]) -> str:
-    steps = {later - earlier for earlier, later in pairwise(values)}
-    if len(steps) == 1 and len(values) > len(ALLOWED["num_warps"]):
-        return f"{values[0]} to {values[-1]} in steps of {steps.pop()}"
-    return ", ".join(str(value) for value in values)
+StageRule = Annotated[records.StageRule, BeforeValidator(_known_keys)]

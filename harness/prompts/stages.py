@@ -8,18 +8,18 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from eval.stage.records import ChangeOnlyIf, MetricName, Scope
 from harness.data import prompts_dir
 from harness.errors import UsageError
 from harness.files import DataRecord, nearest, parse_toml, read_text, text_hash, validated
 from harness.prompts.bullets import check_bullets, without_marks
-from harness.prompts.stage_rules import ChangeOnlyIf, MetricName, StageRule
+from harness.prompts.stage_rules import StageRule
 from harness.prompts.templates import render_text
 
 FENCE = "+++"
 Text = Annotated[str, Field(min_length=1)]
 Section = Literal["reference", "code", "metrics"]
 Need = Literal["reference", "code", "metrics", "feedback"]
-Scope = Literal["parameters", "kernels", "any"]
 SCOPES: dict[Scope, str] = {
     "parameters": "Keep the same kernels, launched as often, and the same PyTorch operators",
     "kernels": "Kernels may be split or merged; keep the same PyTorch operators",
@@ -59,8 +59,6 @@ class Stage(DataRecord):
     needs: tuple[Need, ...]
     """What must be there, or there is no prompt."""
     scope: Scope
-    """`parameters`: the same kernels launched as often and the same library operators called as in the
-    current code; `kernels`: the same library operators; `any`: no limit."""
     metrics: tuple[MetricName, ...] = ()
     """What to collect, in the order in which prompts show it."""
     acceptance: Acceptance | None = None
