@@ -26,7 +26,12 @@ def _heavy(out: torch.Tensor, rng: torch.Generator, unit: float) -> None:
 
 
 def _offset(out: torch.Tensor, rng: torch.Generator, unit: float) -> None:
-    out.normal_(0, unit / 64, generator=rng).add_(8 * unit)
+    steps = max(2**-6, _OFFSET_STEPS * torch.finfo(out.dtype).eps)
+    out.normal_(0, unit * steps, generator=rng).add_(8 * unit)
+
+
+_OFFSET_STEPS = 64
+"""So that a coarse dtype still tells numbers around the offset apart."""
 
 
 def _integers(out: torch.Tensor, rng: torch.Generator, unit: float) -> None:

@@ -1,0 +1,93 @@
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from eval.runner.heap import ArenaExhaustedError, Heap
+
+KIB, MIB = 1 << 10, 1 << 20
+START, END = 2 * MIB, 64 * MIB
+
+
+class HeapMachine(RuleBasedStateMachine):
+    """Any order of taking and giving back, against a plain list of what is taken."""
+
+    def __init__(self):
+        super().__init__()
+        self.heap = Heap(START, END)
+        self.taken = {}
+        self.peak = 0
+
+    @rule(
+        size=st.one_of(st.integers(0, 4 * KIB), st.integers(MIB - 1, 3 * MIB), st.integers(8 * MIB, 80 * MIB))
+    )
+    def take(self, size):
+        try:
+            at = self.heap.allocate(size)
+        except ArenaExhaustedError:
+            assert not any(high - low >= size + 2 * MIB for low, high in self.gaps())
+            return
+        assert at % (2 * MIB if size >= MIB else 512) == 0
+        self.taken[at] = size
+
+    @precondition(lambda self: self.taken)
+    @rule(data=st.data())
+    def give_back(self, data):
+        at = data.draw(st.sampled_from(sorted(self.taken)))
+        del self.taken[at]
+        self.heap.release(at)
+
+    def gaps(self):
+        edges = [START, *(edge for at in sorted(self.taken) for edge in (at, at + self.rounded(at))), END]
+        return list(zip(edges[::2], edges[1::2], strict=True))
+
+    def rounded(self, at):
+        return -(-max(self.taken[at], 1) // 512) * 512
+
+    @invariant()
+    def blocks_lie_inside_and_apart(self):
+        assert all(low <= high for low, high in self.gaps())
+
+    @invariant()
+    def what_is_live_is_what_was_taken(self):
+        bytes_of = {at: self.rounded(at) for at in self.taken}
+        assert sum(size for _, size in self.heap.live()) == sum(bytes_of.values()) == self.heap.used_bytes
+        ends = [offset + size for offset, size in self.heap.live()]
+        starts = [offset for offset, _ in self.heap.live()]
+        assert all(end < start for end, start in zip(ends, starts[1:], strict=False))
+        assert all(
+            any(o <= at and at + n <= o + size for o, size in self.heap.live()) for at, n in bytes_of.items()
+        )
+
+    @invariant()
+    def the_peak_is_the_most_that_was_taken(self):
+        self.peak = max(self.peak, self.heap.used_bytes)
+        assert self.heap.peak_bytes == self.peak
+
+    def teardown(self):
+        for at in list(self.taken):
+            self.heap.release(at)
+        assert self.heap.live() == []
+        assert self.heap.allocate(END - START) == START
+
+
+TestHeap = HeapMachine.TestCase
+TestHeap.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+
+
+def test_a_block_is_given_back_once():
+    heap = Heap(0, MIB)
+    at = heap.allocate(100)
+    heap.release(at)
+    with pytest.raises(KeyError):
+        heap.release(at)
+
+
+def test_neighbours_are_joined_whatever_the_order():
+    heap = Heap(0, 3 * 512)
+    first, second, third = (heap.allocate(512) for _ in range(3))
+    with pytest.raises(ArenaExhaustedError):
+        heap.allocate(1)
+    for at in (first, third, second):
+        heap.release(at)
+    assert heap.allocate(3 * 512) == 0
