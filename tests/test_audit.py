@@ -1,0 +1,107 @@
+"""The clock audit on synthetic contestants: what an honest runner shows, and what a liar cannot hide."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="needs the extra `eval`")
+
+from eval.judge import audit
+from eval.judge.timing import Contestant
+
+EXCHANGE_MS, SEAL_MS = 0.18, 0.06
+
+
+def contestant(
+    call_ms, *, seed, turns=40, calls=1, noise_ms=0.004, drift_ms=0.0, hidden=0.0, late=0.0, trusted=True
+):
+    """A runner whose calls take `call_ms`.
+
+    `hidden` is the part of it that its events do not show, `late` the part done after it rang.
+    """
+    rng = np.random.default_rng(seed)
+    made = Contestant("role", None, None, None, "key", trusted=trusted)
+    made.calls = calls
+    for turn in range(turns):
+        work = call_ms * (1 + 0.0005 * rng.standard_normal())
+        exchange = (EXCHANGE_MS + drift_ms * turn / turns + noise_ms * rng.standard_normal()) / calls
+        seal = SEAL_MS + noise_ms * rng.standard_normal()
+        made.event_ms.append(work * (1 - hidden - late))
+        made.rung_ms.append(work * (1 - late) + exchange)
+        made.sealed_ms.append(seal + work * late * calls)
+    return made
+
+
+def baselines(*, calls=1, seed=0, **more):
+    return [contestant(ms, seed=seed + i, calls=calls, **more) for i, ms in enumerate((9.0, 5.0, 7.7))]
+
+
+def disputes(candidates, **more):
+    return sum(
+        audit.disputed(made, baselines(seed=1000 * i, **more)) is not None
+        for i, made in enumerate(candidates)
+    )
+
+
+@pytest.mark.parametrize("call_ms", [0.05, 0.3, 3.0, 30.0])
+@pytest.mark.parametrize("noise_ms", [0.0005, 0.004, 0.02])
+def test_honest_runners_are_believed(call_ms, noise_ms):
+    calls = max(1, min(32, round(1 / call_ms)))
+    honest = [
+        contestant(call_ms, seed=500 + i, calls=calls, noise_ms=noise_ms, trusted=False) for i in range(50)
+    ]
+    assert disputes(honest, calls=calls, noise_ms=noise_ms) == 0
+
+
+def test_a_drift_that_all_share_is_no_lie():
+    honest = [contestant(3.0, seed=500 + i, drift_ms=0.03, trusted=False) for i in range(20)]
+    assert disputes(honest, drift_ms=0.03) == 0
+
+
+@pytest.mark.parametrize("how", ["hidden", "late"])
+def test_five_per_cent_of_three_milliseconds_are_seen(how):
+    liars = [contestant(3.0, seed=500 + i, trusted=False, **{how: 0.05}) for i in range(50)]
+    assert disputes(liars) == 50
+
+
+@pytest.mark.parametrize("how", ["hidden", "late"])
+def test_a_quarter_of_fifty_microseconds_is_seen(how):
+    liars = [contestant(0.05, seed=500 + i, calls=20, trusted=False, **{how: 0.25}) for i in range(20)]
+    assert disputes(liars, calls=20) == 20
+
+
+def test_half_of_the_work_hidden_is_seen_through_much_noise():
+    liars = [contestant(3.0, seed=500 + i, noise_ms=0.3, hidden=0.5, trusted=False) for i in range(20)]
+    assert disputes(liars, noise_ms=0.3) == 20
+
+
+def test_both_numbers_are_told():
+    liar = contestant(3.0, seed=1, hidden=0.5, trusted=False)
+    text = audit.disputed(liar, baselines())
+    assert "events say 1.5 ms" in text
+    assert "judge's clock 3" in text
+
+
+@pytest.mark.parametrize(("hidden", "late"), [(0, 0), (0.3, 0), (0, 0.3), (0.2, 0.2)])
+def test_the_judges_time_is_the_whole_work(hidden, late):
+    made = contestant(3.0, seed=1, hidden=hidden, late=late, trusted=False)
+    assert audit.judge_ms(made, baselines()) == pytest.approx(3.0, rel=0.01)
+
+
+def test_what_the_exchange_costs_is_learned_from_trusted_runners():
+    trusted = baselines()
+    assert audit.exchange_ms(trusted) == pytest.approx(EXCHANGE_MS, abs=0.005)
+    assert audit.seal_ms(trusted) == pytest.approx(SEAL_MS, abs=0.005)
+    assert all(abs(audit.residual_ms(made, trusted)) < 0.01 for made in trusted)
+
+
+def test_events_that_say_too_much_are_no_dispute():
+    honest = contestant(3.0, seed=1, trusted=False)
+    honest.event_ms = [ms * 1.1 for ms in honest.event_ms]
+    assert audit.disputed(honest, baselines()) is None
+
+
+def test_the_bound_grows_with_the_noise_of_the_candidate():
+    trusted = baselines()
+    bounds = [audit.bound_ms(contestant(3.0, seed=1, noise_ms=ms), trusted) for ms in (0.001, 0.01, 0.1)]
+    assert bounds == sorted(bounds)
+    assert bounds[-1] > 2 * bounds[0]

@@ -1,0 +1,212 @@
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the extra `eval`")
+
+from eval.judge.contents import fill  # noqa: E402
+from eval.judge.faults import JudgeError  # noqa: E402
+from eval.judge.reference import CaseReference, describe, flatten, patched_source  # noqa: E402
+from eval.records import Case, Problem, SizeProfile  # noqa: E402
+from harness.problems import load_problem  # noqa: E402
+
+SOURCE = """
+import torch
+import torch.nn as nn
+
+class Model(nn.Module):
+    def __init__(self, dim, bias):
+        super().__init__()
+        self.dim, self.bias = dim, bias
+
+    def forward(self, x, n, mask):
+        return x.cumsum(self.dim) + self.bias, (x > 0).sum(self.dim), {returned}
+
+rows = 3
+shape = (4, 5)
+dim = 1
+
+def get_inputs():
+    return [torch.rand(rows, *shape), 7, torch.ones(rows, dtype=torch.bool)]
+
+def get_init_inputs():
+    return [dim, 0.5]
+"""
+SEED = load_problem("cumsum_exclusive").problem
+
+
+def problem(source=SOURCE, returned="mask", **fields):
+    source = source.replace("{returned}", returned)
+    return Problem(
+        name="p", reference=source, sizes=(SizeProfile(name="full"),), cases=(), hash="0", **fields
+    )
+
+
+def reference(constants=None, dtype=None, **fields):
+    return CaseReference(problem(**fields), Case(name="c", constants=constants or {}, dtype=dtype))
+
+
+def contents(case):
+    generator = torch.Generator().manual_seed(0)
+    made = []
+    for spec in case.inputs:
+        if spec.shape is None:
+            made.append(spec.value)
+            continue
+        tensor = torch.ones(spec.shape, dtype=spec.dtype)
+        if tensor.is_floating_point():
+            fill(tensor, "normal", generator)
+        made.append(tensor)
+    return made
+
+
+def test_constants_are_replaced_and_nothing_else():
+    space = {}
+    exec(patched_source("a = 1\nb = a + 1\nc = (1,)\nd: int = 4\n", {"a": 10, "c": [2, 3]}), space)
+    assert (space["a"], space["b"], space["c"], space["d"]) == (10, 11, (2, 3), 4)
+
+
+def test_constants_inside_of_functions_are_left_alone():
+    space = {}
+    exec(patched_source("n = 1\ndef f():\n    n = 2\n    return n\n", {"n": 9}), space)
+    assert (space["n"], space["f"]()) == (9, 2)
+
+
+@pytest.mark.parametrize(
+    "source", ["a = 1\n", "def n():\n    pass\n", "class n:\n    n = 1\n", "import n\n", ""]
+)
+def test_an_unknown_constant_is_our_failure(source):
+    with pytest.raises(JudgeError, match="no module constant n"):
+        patched_source(source, {"n": 1})
+
+
+def test_inputs_and_arguments_follow_the_constants():
+    case = reference({"rows": 2, "shape": [6], "dim": 0})
+    assert [spec.shape for spec in case.inputs] == [(2, 6), None, (2,)]
+    assert [spec.dtype for spec in case.inputs] == [torch.float32, None, torch.bool]
+    assert case.inputs[1].value == 7
+    assert case.init == [0, 0.5]
+
+
+def test_a_dtype_replaces_floating_inputs_alone():
+    case = reference(dtype="float16")
+    assert [spec.dtype for spec in case.inputs] == [torch.float16, None, torch.bool]
+    assert case.float_dtypes() == {"float16"}
+
+
+def test_a_signature_says_structure_shapes_and_dtypes():
+    signature = reference().signature()
+    assert signature.structure == "tuple"
+    assert signature.shapes == ((3, 4, 5), (3, 5), (3,))
+    assert signature.dtypes == (torch.float32, torch.int64, torch.bool)
+    assert describe(signature) == "float32 [3, 4, 5], int64 [3, 5], bool [3]"
+
+
+@pytest.mark.parametrize("case", [*SEED.cases, *SEED.variants], ids=lambda case: case.name)
+def test_signatures_on_meta_tensors_are_those_of_a_real_run(case):
+    made = CaseReference(SEED, case)
+    space = {}
+    exec(made.source, space)
+    structure, parts = flatten(space["Model"](*made.init)(*contents(made)))
+    signature = made.signature()
+    assert signature.structure == structure
+    assert signature.shapes == tuple(tuple(part.shape) for part in parts)
+    assert signature.dtypes == tuple(part.dtype for part in parts)
+
+
+@pytest.mark.parametrize("case", [*SEED.cases, *SEED.variants], ids=lambda case: case.name)
+def test_expected_values_and_scales_are_double_and_fit(case):
+    made = CaseReference(SEED, case)
+    inputs = contents(made)
+    expected = made.expected(inputs)
+    scales = made.scale(inputs, expected)
+    assert [part.dtype for part in [*expected, *scales]] == [torch.float64] * 2
+    assert [tuple(part.shape) for part in expected] == list(made.signature().shapes)
+    assert [part.shape for part in scales] == [part.shape for part in expected]
+    assert all(bool((scale >= 0).all()) for scale in scales)
+    assert all(
+        bool((scale >= part.abs() * (1 - 1e-12)).all()) for scale, part in zip(scales, expected, strict=True)
+    )
+
+
+def test_the_oracle_computes_in_double_precision():
+    case = reference({"rows": 1, "shape": [100_000], "dim": 1})
+    x, n, mask = contents(case)
+    x.fill_(0.1)
+    expected = case.expected([x, n, mask])[0]
+    assert float(expected[0, -1]) == pytest.approx(100_000 * float(x[0, 0]) + 0.5, rel=1e-12)
+    assert float(x.cumsum(1)[0, -1]) != pytest.approx(float(expected[0, -1]) - 0.5, rel=1e-12)
+
+
+def test_the_oracle_leaves_its_inputs_alone():
+    case = reference(source=SOURCE.replace("return x.cumsum", "x.zero_()\n        return x.cumsum"))
+    inputs = contents(case)
+    before = inputs[0].clone()
+    case.expected(inputs)
+    assert torch.equal(inputs[0], before)
+
+
+def test_without_a_scale_an_element_counts_at_least_the_mean():
+    case = reference()
+    parts = case.expected(contents(case))
+    scales = case.scale([], parts)
+    mean = parts[0].abs().mean()
+    assert torch.equal(scales[0], parts[0].abs().clamp_min(mean))
+    assert all(scale.dtype == torch.float64 for scale in scales)
+
+
+def test_a_scale_of_the_problems_own_sees_magnitudes():
+    scale = """
+import torch
+class Scale(torch.nn.Module):
+    def __init__(self, dim, bias):
+        super().__init__()
+        self.dim = dim
+    def forward(self, x, n, mask):
+        return x.cumsum(self.dim), x.sum(self.dim), mask
+"""
+    case = reference(error_scale=scale)
+    inputs = contents(case)
+    scales = case.scale(inputs, case.expected(inputs))
+    assert torch.equal(scales[0], inputs[0].double().abs().cumsum(1))
+
+
+def test_complex_numbers_are_known():
+    case = reference(returned="torch.complex(x, x)")
+    inputs = contents(case)
+    parts = case.expected(inputs)
+    assert parts[2].dtype == torch.complex128
+    assert case.scale(inputs, parts)[2].dtype == torch.float64
+    assert case.float_dtypes() == {"float32", "complex64"}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "class Model: pass",
+        "def get_inputs(:",
+        SOURCE.replace("import torch\n", "raise RuntimeError('x')\n", 1),
+        SOURCE.replace("torch.rand(rows, *shape)", "torch.rand(rows, *shape).tolist()"),
+        SOURCE.replace("return [dim, 0.5]", "return [undefined]"),
+        SOURCE.replace("x.cumsum(self.dim)", "x[bool(x.sum() > 0)]"),
+        SOURCE.replace("x.cumsum(self.dim)", "len(x)"),
+    ],
+)
+def test_a_reference_that_does_not_work_is_our_failure(source):
+    with pytest.raises(JudgeError, match="reference"):
+        reference(source=source).signature()
+
+
+@pytest.mark.parametrize(
+    ("result", "structure", "count"),
+    [
+        (torch.ones(1), "tensor", 1),
+        ((torch.ones(1), torch.ones(2)), "tuple", 2),
+        ([torch.ones(1)], "list", 1),
+        ({"a": torch.ones(1), "b": torch.ones(1)}, "dict:a,b", 2),
+        ((), "tuple", 0),
+    ],
+)
+def test_structures_are_named_as_runners_name_them(result, structure, count):
+    from eval.runner import outputs
+
+    assert flatten(result)[0] == outputs.flatten(result)[0] == structure
+    assert len(flatten(result)[1]) == count
