@@ -109,8 +109,8 @@ def test_same_command_again_buys_only_what_is_missing(harness):
     assert code == 0, err
     assert [(line["sample"], line["state"], line["cached"]) for line in lines(out)] == [
         (0, "kept", True),
-        (1, "received", False),
         (2, "kept", True),
+        (1, "received", False),
         (3, "received", False),
     ]
     assert len(endpoint.seen) == 5

@@ -185,7 +185,8 @@ def test_openai_batch_output(tmp_path):
         (1, "two", "length", f"{path}#1"),
         (2, "", "stop", f"{path}#4"),
     ]
-    assert {(reply.model, reply.usage["total_tokens"]) for reply in replies} == {("gpt-x", 7)}
+    assert {reply.model for reply in replies} == {"gpt-x"}
+    assert [reply.usage for reply in replies] == [{"total_tokens": 7}, {}, {"total_tokens": 7}]
     assert [note.split(":")[0] for note in notes] == [f"{path}#2", f"{path}#3"]
 
 

@@ -102,9 +102,13 @@ def test_another_name_is_another_model(store, run, bought):
 
 
 def test_writing_together_is_one_transaction(store, run):
-    with pytest.raises(EnvironmentFailure), store.together():
-        store.claim(run, key(), PROMPT, "here")
-        store.claim("no such run", key(1), PROMPT, "here")
+    def claim_two():
+        with store.together():
+            store.claim(run, key(), PROMPT, "here")
+            store.claim("no such run", key(1), PROMPT, "here")
+
+    with pytest.raises(EnvironmentFailure):
+        claim_two()
     assert list(store.replies(state="pending")) == []
     with store.together():
         store.claim(run, key(0), PROMPT, "here")
@@ -179,7 +183,8 @@ def test_store_of_the_first_version_keeps_its_replies(tmp_path):
         connection.execute("INSERT INTO runs VALUES ('r', 'collect', '{}', 'done', 'h:1:', 'then', NULL)")
         connection.execute(
             "INSERT INTO replies (key, run, state, owner, model, sample, parameters, is_code, text, usage,"
-            " extra, created) VALUES (?, 'r', 'received', 'h:1:', 'm', 0, '{}', 0, 'old', '{}', '{}', 'then')",
+            " extra, created)"
+            " VALUES (?, 'r', 'received', 'h:1:', 'm', 0, '{}', 0, 'old', '{}', '{}', 'then')",
             (key().hash,),
         )
     with Store(path) as store:

@@ -1,37 +1,42 @@
-"""``kernel-harness collect``: ask a model for replies to one prompt, and keep every one of them."""
+"""``kernel-harness collect``: ask models for replies to one prompt, and keep every one of them."""
 
 from __future__ import annotations
 
-import json
-import shlex
-import sys
-from collections import Counter
-from contextlib import closing
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Literal
 
 import typer
 
-from harness.cli.progress import Steps
-from harness.errors import EnvironmentFailure
+from harness.cli.collect_calls import ask, dry_run, replay
+from harness.cli.collect_files import import_files, write_batch
+from harness.errors import UsageError
 from harness.files import read_text, validated
-from harness.llm.spec import ModelSpec, public_url
+from harness.llm.budget import Budget
+from harness.llm.config import Purchase, read_purchase
+from harness.llm.orders import Order
+from harness.llm.spec import ModelSpec
 from harness.metrics import load_metrics
 from harness.problems import load_problem
 from harness.prompts import load_gpu, load_stage, render_prompt
 from harness.records import Prompt
-from harness.store import Store
-
-if TYPE_CHECKING:
-    from harness.llm import Outcome
 
 
 def command(
-    problem: Annotated[str, typer.Argument(help="Name or folder of a problem.", show_default=False)],
-    stage: Annotated[str, typer.Option(help="Name of a stage or path of a .md file.")],
-    gpu: Annotated[str, typer.Option(help="Name of a GPU, device name, path of a .toml file, or auto.")],
-    model: Annotated[str, typer.Option(help="Name of the model, or replay:FOLDER for recorded replies.")],
-    samples: Annotated[int, typer.Option(min=1, help="Replies to have in the store.")] = 1,
+    problem: Annotated[
+        str | None, typer.Argument(help="Name or folder of a problem.", show_default=False)
+    ] = None,
+    stage: Annotated[str | None, typer.Option(help="Name of a stage or path of a .md file.")] = None,
+    gpu: Annotated[
+        str | None, typer.Option(help="Name of a GPU, device name, path of a .toml file, or auto.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Name of the model, or replay:FOLDER for recorded replies.")
+    ] = None,
+    samples: Annotated[int, typer.Option(min=1, help="Replies of each model to have in the store.")] = 1,
+    config: Annotated[
+        Path | None, typer.Option(help="TOML file with [[models]] and [budget], instead of --model.")
+    ] = None,
     base_url: Annotated[
         str | None,
         typer.Option(help="OpenAI-compatible address; OPENAI_BASE_URL or OpenAI itself if not given."),
@@ -39,39 +44,107 @@ def command(
     key_env: Annotated[
         str | None, typer.Option(help="Environment variable with the key; OPENAI_API_KEY if not given.")
     ] = None,
+    api: Annotated[
+        Literal["chat", "responses"], typer.Option(help="Chat Completions or Responses.")
+    ] = "chat",
     code: Annotated[Path | None, typer.Option(help="Current code, instead of the problem's own.")] = None,
     metrics: Annotated[Path | None, typer.Option(help="Nsight Compute metrics of that code, JSON.")] = None,
     feedback: Annotated[Path | None, typer.Option(help="Text for the feedback section.")] = None,
     temperature: Annotated[float | None, typer.Option(help="Sampling temperature.")] = None,
     top_p: Annotated[float | None, typer.Option(help="Nucleus sampling.")] = None,
-    max_tokens: Annotated[int | None, typer.Option(help="Longest reply in tokens.")] = None,
+    max_reply_tokens: Annotated[int | None, typer.Option(help="Longest reply in tokens.")] = None,
+    reasoning_effort: Annotated[str | None, typer.Option(help="How much the model thinks first.")] = None,
+    n: Annotated[int, typer.Option(help="Replies asked for in one call, where the server can.")] = 1,
+    price: Annotated[
+        str | None,
+        typer.Option(help="Of a million tokens: INPUT,OUTPUT or INPUT,OUTPUT,CACHED_INPUT."),
+    ] = None,
     timeout: Annotated[float, typer.Option(help="Longest silence of the endpoint, in seconds.")] = 600.0,
     max_retries: Annotated[
-        int, typer.Option(help="How often a call is sent again after 429, 5xx or a silence.")
+        int, typer.Option(help="How often a call is sent again after 429, 5xx, a silence or a broken reply.")
     ] = 5,
     concurrency: Annotated[int, typer.Option(help="Calls in flight at once.")] = 8,
+    requests_per_minute: Annotated[float | None, typer.Option(help="Limit of the endpoint.")] = None,
+    tokens_per_minute: Annotated[float | None, typer.Option(help="Limit of the endpoint.")] = None,
     stream: Annotated[bool, typer.Option(help="Keep what came of a reply that breaks off.")] = True,
+    max_cost: Annotated[float | None, typer.Option(help="Stop when this command has spent so much.")] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(help="Stop when this command has used so many tokens, prompts included.")
+    ] = None,
+    max_calls: Annotated[
+        int | None, typer.Option(help="Stop when this command has sent so many requests.")
+    ] = None,
+    dry_run_only: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it would take, and ask nobody.")
+    ] = False,
+    fresh: Annotated[bool, typer.Option(help="Buy again what the store holds.")] = False,
+    import_paths: Annotated[
+        list[Path] | None,
+        typer.Option("--import", help="Batch output, JSONL or KernelBench folder with replies to keep."),
+    ] = None,
+    renames: Annotated[
+        list[str] | None,
+        typer.Option("--map", help="Problem of an imported file as OTHER=OURS; may be given again."),
+    ] = None,
+    batch_file: Annotated[
+        Path | None, typer.Option(help="Write the requests in OpenAI Batch form, and ask nobody.")
+    ] = None,
+    replay_run: Annotated[
+        str | None, typer.Option("--replay", help="Give the replies of that run again, and ask nobody.")
+    ] = None,
     store: Annotated[Path, typer.Option(help="The store.")] = Path("kernel-harness.db"),
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a reply.")] = False,
 ) -> int:
-    """Ask a model, keep every raw reply; the same command again asks only for what is missing."""
-    spec = validated(
-        ModelSpec,
-        {
-            "model": model,
-            "base_url": base_url,
-            "key_env": key_env,
-            "temperature": temperature,
-            "top_p": top_p,
-            "max_tokens": max_tokens,
-            "timeout_s": timeout,
-            "max_retries": max_retries,
-            "concurrency": concurrency,
-            "stream": stream,
-        },
-        Path("collect"),
-    )
-    prompt = render_prompt(
+    """Ask models, keep every raw reply; the same command again asks only for what is missing."""
+    if replay_run is not None:
+        return replay(replay_run, store, as_json=as_json)
+    if import_paths:
+        named = {"problem": problem, "stage": stage, "gpu": gpu, "model": model}
+        return import_files(import_paths, named, renames or [], store, as_json=as_json)
+    prompt = _prompt(problem, stage, gpu, code, metrics, feedback)
+    given = {
+        "model": model,
+        "base_url": base_url,
+        "key_env": key_env,
+        "api": api,
+        "temperature": temperature,
+        "top_p": top_p,
+        "max_tokens": max_reply_tokens,
+        "reasoning_effort": reasoning_effort,
+        "n": n,
+        "price": _price(price),
+        "timeout_s": timeout,
+        "max_retries": max_retries,
+        "concurrency": concurrency,
+        "requests_per_minute": requests_per_minute,
+        "tokens_per_minute": tokens_per_minute,
+        "stream": stream,
+    }
+    limits = {"max_cost": max_cost, "max_tokens": max_tokens, "max_calls": max_calls}
+    purchase = _purchase(config, given, limits)
+    orders = [Order(spec=spec, prompts=(prompt,), samples=tuple(range(samples))) for spec in purchase.models]
+    if batch_file is not None:
+        return write_batch(orders, batch_file, store)
+    if dry_run_only:
+        return dry_run(orders, store, fresh=fresh, as_json=as_json)
+    return ask(orders, purchase.budget, store, fresh=fresh, as_json=as_json)
+
+
+def _prompt(
+    problem: str | None,
+    stage: str | None,
+    gpu: str | None,
+    code: Path | None,
+    metrics: Path | None,
+    feedback: Path | None,
+) -> Prompt:
+    if problem is None:
+        raise typer.BadParameter("name the problem that is asked about", param_hint="PROBLEM")
+    if stage is None:
+        raise typer.BadParameter("name the stage of the prompt", param_hint="--stage")
+    if gpu is None:
+        raise typer.BadParameter("name the GPU of the prompt", param_hint="--gpu")
+    return render_prompt(
         problem=load_problem(problem),
         stage=load_stage(stage),
         gpu=load_gpu(gpu),
@@ -79,92 +152,32 @@ def command(
         metrics=load_metrics(metrics) if metrics else None,
         feedback=read_text(feedback) if feedback else None,
     )
-    return _collect(prompt, spec, samples, store, as_json=as_json)
 
 
-def _collect(prompt: Prompt, spec: ModelSpec, samples: int, path: Path, *, as_json: bool) -> int:
-    from harness.llm import collect
-
-    counts: Counter[str] = Counter()
-    with Store(path) as store, store.run(_command_line(), _config(prompt, spec, samples)) as run:
-        try:
-            with (
-                Steps(samples, f"replies of {spec.model}") as steps,
-                closing(collect([prompt], spec, range(samples), store, run)) as outcomes,
-            ):
-                for outcome in outcomes:
-                    counts[outcome.kind] += 1
-                    steps.step()
-                    if outcome.kind == "failed":
-                        steps.say(f"sample {outcome.stored.reply.sample}: {outcome.stored.error}")
-                    if as_json:
-                        _print(json.dumps(_line(outcome)))
-        finally:
-            summary = _summary(counts, samples, path, run)
-            if as_json:
-                sys.stderr.write(f"{summary}\n")
-            else:
-                _print(summary)
-    if failed := counts["failed"]:
-        calls = "call" if failed == 1 else "calls"
-        raise EnvironmentFailure(f"{failed} {calls} failed; the same command tries again")
-    return 0
+def _purchase(
+    config: Path | None, given: Mapping[str, object], limits: Mapping[str, float | None]
+) -> Purchase:
+    if (config is None) == (given["model"] is None):
+        raise typer.BadParameter("name a model, or a file of models with --config", param_hint="--model")
+    stated = {name: value for name, value in limits.items() if value is not None}
+    if config is not None:
+        found = read_purchase(config)
+        budget = validated(Budget, found.budget.model_dump() | stated, Path("collect"))
+        found = found.model_copy(update={"budget": budget})
+    else:
+        spec = validated(ModelSpec, given, Path("collect"))
+        found = Purchase(models=(spec,), budget=validated(Budget, stated, Path("collect")))
+    unpriced = [spec.shown for spec in found.models if spec.price is None]
+    if found.budget.max_cost is not None and unpriced:
+        raise UsageError(f"--max-cost needs the price of {unpriced[0]}: add --price INPUT,OUTPUT or `price`")
+    return found
 
 
-def _config(prompt: Prompt, spec: ModelSpec, samples: int) -> dict[str, Any]:
-    return {
-        "problem": prompt.problem,
-        "stage": prompt.stage,
-        "gpu": prompt.gpu,
-        "prompt": prompt.hash,
-        "model": spec.model,
-        "samples": samples,
-        "parameters": spec.parameters,
-    }
-
-
-def _line(outcome: Outcome) -> dict[str, Any]:
-    reply = outcome.stored.reply
-    return {
-        "reply": outcome.stored.id,
-        "problem": reply.problem,
-        "stage": reply.stage,
-        "gpu": reply.gpu,
-        "model": reply.model,
-        "sample": reply.sample,
-        "state": outcome.kind,
-        "cached": outcome.kind == "kept",
-        "characters": len(reply.text),
-        "finish_reason": reply.finish_reason,
-        "usage": reply.usage,
-        "latency_s": reply.latency_s,
-        "model_id": reply.model_id,
-        "prompt": reply.prompt_hash,
-        "run": outcome.stored.run,
-        "error": outcome.stored.error,
-    }
-
-
-def _summary(counts: Counter[str], samples: int, path: Path, run: str) -> str:
-    have = counts["received"] + counts["kept"]
-    parts = [f"{counts['received']} new", f"{counts['kept']} kept"]
-    parts += [f"{counts[kind]} {words}" for kind, words in _ELSE.items() if counts[kind]]
-    return f"{have} of {samples} replies in {path} ({', '.join(parts)}); run {run}"
-
-
-_ELSE = {"failed": "failed", "elsewhere": "in flight in another process"}
-
-
-def _command_line() -> str:
-    """Return the command as it was typed, without what may be secret in an address."""
-    return shlex.join(["kernel-harness", *(_public(argument) for argument in sys.argv[1:])])
-
-
-def _public(argument: str) -> str:
-    option, mark, value = argument.rpartition("=") if argument.startswith("--") else ("", "", argument)
-    return f"{option}{mark}{public_url(value)}" if "://" in value else argument
-
-
-def _print(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+def _price(text: str | None) -> dict[str, float] | None:
+    if text is None:
+        return None
+    try:
+        values = [float(part) for part in text.split(",")]
+        return dict(zip(("input", "output", "cached_input")[: max(2, len(values))], values, strict=True))
+    except ValueError as error:
+        raise UsageError(f"--price {text}: give INPUT,OUTPUT or INPUT,OUTPUT,CACHED_INPUT") from error

@@ -3,91 +3,105 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AsyncExitStack, ExitStack, suppress
 from queue import SimpleQueue
-from typing import Literal
 
-import openai
-
-from eval.records import Record
 from harness.errors import HarnessError
-from harness.llm.client import Gathered, ask, open_client
-from harness.llm.failures import CALL_ERRORS, describe, is_fatal, stop_error
-from harness.llm.spec import Endpoint, ModelSpec, open_endpoint
+from harness.llm.budget import Purse
+from harness.llm.client import open_client
+from harness.llm.desk import Desk, Office
+from harness.llm.endpoint import Endpoint, open_endpoint
+from harness.llm.gate import Gate
+from harness.llm.job import Job
+from harness.llm.orders import Order, found_and_missing, jobs_of
+from harness.llm.outcomes import Event, Outcome
+from harness.llm.scribe import Scribe
+from harness.llm.spec import ModelSpec
 from harness.records import Prompt
-from harness.store import CallKey, Store, StoredReply
-
-OutcomeKind = Literal["received", "kept", "failed", "elsewhere"]
-
-
-class Outcome(Record):
-    """What came of one call."""
-
-    kind: OutcomeKind
-    """`kept` was in the store already; `elsewhere` is in flight in another process."""
-    stored: StoredReply
-    """The row of the ledger; its `error` says why a call failed."""
-
-
-class _Event(Record):
-    kind: OutcomeKind
-    reply_id: int
+from harness.store import Answer, Store
 
 
 def collect(
     prompts: Sequence[Prompt], spec: ModelSpec, samples: Iterable[int], store: Store, run: str
 ) -> Generator[Outcome, None, None]:
-    """Yield an outcome for each sample of each prompt, as they come; calls go on while the caller works.
+    """Yield an outcome for each sample of each prompt of one model; see `collect_orders`."""
+    return collect_orders([Order(spec=spec, prompts=tuple(prompts), samples=tuple(samples))], store, run)
 
-    What the store holds is not asked for again. Close the iterator (`contextlib.closing`) to stop
-    early: what has come of the calls in flight is kept then, as it is on Ctrl-C.
 
-    Raises `EnvironmentFailure` where the endpoint refuses key or request, after the calls in flight
-    have ended, and `UsageError` where a replay folder has run out.
+def collect_orders(
+    orders: Sequence[Order], store: Store, run: str, *, purse: Purse | None = None, fresh: bool = False
+) -> Generator[Outcome, None, None]:
+    """Yield an outcome for each sample of each prompt of each model; calls go on while the caller works.
+
+    What the store holds comes first and is not asked for again, except with `fresh`; where nothing
+    is missing no endpoint is opened and no key is needed. Samples that the budget of the `purse` did
+    not allow have no outcome. Close the iterator (`contextlib.closing`) to stop early: what has come
+    of the calls in flight is kept then, as it is on Ctrl-C.
+
+    Raises `EnvironmentFailure` where an endpoint refuses key or request or is down, after the other
+    models have ended, and `UsageError` where an address is none or a replay folder has run out.
     """
-    for prompt in prompts:
+    for prompt in {prompt.hash: prompt for order in orders for prompt in order.prompts}.values():
         store.save_prompt(prompt)
-    calls = [(prompt, sample) for sample in samples for prompt in prompts]
-    events: SimpleQueue[_Event | None] = SimpleQueue()
-    with open_endpoint(spec) as endpoint, ThreadPoolExecutor(max_workers=1) as pool:
-        collector = _Collector(spec, endpoint, store, run, events)
-        work = pool.submit(collector.run, calls)
-        work.add_done_callback(lambda _: events.put(None))
+    store.settle()
+    found, missing = found_and_missing(orders, store, fresh=fresh)
+    store.meet(run, found)
+    events: SimpleQueue[Event | None] = SimpleQueue()
+    with ExitStack() as stack:
+        collector = None
+        if missing:
+            desks = [
+                (order.spec, stack.enter_context(open_endpoint(order.spec)), jobs_of(order, samples))
+                for order, samples in missing
+            ]
+            collector = _Collector(store, run, events, purse or Purse(), fresh=fresh)
+            pool = stack.enter_context(ThreadPoolExecutor(max_workers=1))
+            work = pool.submit(collector.run, desks)
+            work.add_done_callback(lambda _: events.put(None))
         try:
-            while (event := events.get()) is not None:
+            for reply_id in found:
+                yield Outcome(kind="kept", stored=store.reply(reply_id))
+            while collector is not None and (event := events.get()) is not None:
                 yield Outcome(kind=event.kind, stored=store.reply(event.reply_id))
         finally:
-            collector.stop()
-        error = work.result()
-        if error is not None:
-            raise error
+            if collector is not None:
+                collector.stop()
+        if collector is not None:
+            _raise_all(work.result())
+
+
+_Desks = list[tuple[ModelSpec, Endpoint, list[Job]]]
 
 
 class _Collector:
     """The calls of one `collect`, in a thread and an event loop of their own."""
 
     def __init__(
-        self, spec: ModelSpec, endpoint: Endpoint, store: Store, run: str, events: SimpleQueue[_Event | None]
+        self, store: Store, run: str, events: SimpleQueue[Event | None], purse: Purse, *, fresh: bool
     ) -> None:
-        self._spec = spec
-        self._endpoint = endpoint
         self._store = store
         self._run = run
         self._events = events
-        self._error: HarnessError | None = None
+        self._purse = purse
+        self._fresh = fresh
         self._stopped = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
+        self._cut: list[tuple[int, Answer]] = []
+        self._errors: list[HarnessError] = []
 
-    def run(self, calls: list[tuple[Prompt, int]]) -> HarnessError | None:
-        """Make the calls; return what stopped them early, if anything did."""
+    def run(self, desks: _Desks) -> list[HarnessError]:
+        """Make the calls; return what stopped each model early."""
         try:
-            asyncio.run(self._work(calls))
+            with suppress(asyncio.CancelledError):
+                asyncio.run(self._work(desks))
         except* HarnessError as group:
-            self._error = _first(group)
-        return self._error
+            self._errors.append(_first(group))
+        finally:
+            self._leave()
+        return self._errors
 
     def stop(self) -> None:
         """End the calls in flight, from another thread."""
@@ -96,45 +110,65 @@ class _Collector:
             with suppress(RuntimeError):  # the loop has ended by itself
                 self._loop.call_soon_threadsafe(self._task.cancel)
 
-    async def _work(self, calls: list[tuple[Prompt, int]]) -> None:
-        self._task, self._loop = asyncio.current_task(), asyncio.get_running_loop()
-        waiting = iter(calls)
-        async with open_client(self._spec, self._endpoint) as client, asyncio.TaskGroup() as group:
-            for _ in range(min(self._spec.concurrency, len(calls))):
-                group.create_task(self._worker(client, waiting))
-
-    async def _worker(self, client: openai.AsyncOpenAI, waiting: Iterator[tuple[Prompt, int]]) -> None:
-        for prompt, sample in waiting:
-            if self._stopped or self._error is not None:
-                return
-            key = CallKey(
-                model=self._spec.model,
-                parameters=self._spec.parameters,
-                prompt_hash=prompt.hash,
-                sample=sample,
-            )
-            claim = self._store.claim(self._run, key, prompt, self._endpoint.source)
-            if claim.state == "ours":
-                await self._call(client, prompt, sample, claim.reply_id)
-            else:
-                self._events.put(_Event(kind=claim.state, reply_id=claim.reply_id))
-                await asyncio.sleep(0)
-
-    async def _call(self, client: openai.AsyncOpenAI, prompt: Prompt, sample: int, reply_id: int) -> None:
-        gathered = Gathered(self._endpoint)
+    def _leave(self) -> None:
+        """Keep what had come of the calls that were cut off."""
         try:
-            await ask(client, self._spec, self._endpoint, prompt, sample, gathered)
-        except asyncio.CancelledError:
-            self._store.keep_failure(reply_id, "interrupted", gathered.answer(), "unknown")
-            raise
-        except CALL_ERRORS as error:
-            self._store.keep_failure(reply_id, describe(error, self._endpoint), gathered.answer())
-            if is_fatal(error):
-                self._error = self._error or stop_error(error, self._spec.model, self._endpoint)
-            self._events.put(_Event(kind="failed", reply_id=reply_id))
-        else:
-            self._store.keep_answer(reply_id, gathered.answer())
-            self._events.put(_Event(kind="received", reply_id=reply_id))
+            with self._store.together():
+                for reply_id, part in self._cut:
+                    self._store.keep_failure(reply_id, "interrupted", part, "unknown")
+                self._store.abandon(self._run)
+        except HarnessError as error:
+            self._errors.append(error)
+
+    async def _work(self, desks: _Desks) -> None:
+        self._task, self._loop = asyncio.current_task(), asyncio.get_running_loop()
+        if self._stopped:
+            return
+        scribe = Scribe(self._store)
+        office = Office(self._store, self._run, scribe, self._purse, self._events.put, self._cut, self._fresh)
+        try:
+            async with asyncio.TaskGroup() as around:
+                writing = around.create_task(scribe.work())
+                await self._ask_all(desks, office)
+                writing.cancel()
+        finally:
+            scribe.close()
+
+    async def _ask_all(self, desks: _Desks, office: Office) -> None:
+        staff: list[Desk] = []
+        gates = {_place(endpoint): _gate(endpoint, desks) for _, endpoint, _ in desks}
+        async with AsyncExitStack() as clients, asyncio.TaskGroup() as group:
+            for spec, endpoint, jobs in desks:
+                client = await clients.enter_async_context(open_client(endpoint, spec.concurrency))
+                desk = Desk(spec, endpoint, client, gates[_place(endpoint)], office)
+                staff.append(desk)
+                waiting = iter(jobs)
+                for _ in range(min(spec.concurrency, len(jobs))):
+                    group.create_task(desk.work(waiting))
+        self._errors += [desk.error for desk in staff if desk.error is not None]
+
+
+def _place(endpoint: Endpoint) -> tuple[str, str]:
+    return endpoint.url, endpoint.key_env
+
+
+def _gate(endpoint: Endpoint, desks: _Desks) -> Gate:
+    """Return the gate of an endpoint: of several models there the narrowest limits hold."""
+    specs = [spec for spec, other, _ in desks if _place(other) == _place(endpoint)]
+    requests = [spec.requests_per_minute for spec in specs if spec.requests_per_minute]
+    tokens = [spec.tokens_per_minute for spec in specs if spec.tokens_per_minute]
+    return Gate(
+        min(spec.concurrency for spec in specs),
+        requests_per_minute=min(requests, default=None),
+        tokens_per_minute=min(tokens, default=None),
+    )
+
+
+def _raise_all(errors: list[HarnessError]) -> None:
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise type(errors[0])("; ".join(map(str, errors)))
 
 
 def _first(group: BaseExceptionGroup[HarnessError]) -> HarnessError:

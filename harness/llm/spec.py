@@ -1,46 +1,69 @@
-"""What is asked of a model, and where it answers. A key is named here, never held."""
+"""What is asked of a model: its name, its sampling, and the limits of its endpoint."""
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-from urllib.parse import urlsplit
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, JsonValue, field_validator, model_validator
 
-from eval.records import Record
-from harness.errors import EnvironmentFailure, UsageError
-from harness.llm.replay import ReplayServer
+from harness.files import DataRecord
+from harness.llm.prices import Price
+from harness.store import CallKey
 
 REPLAY = "replay:"
 OPENAI_URL = "https://api.openai.com/v1"
 DEFAULT_KEY = "OPENAI_API_KEY"
+_OURS = {"model", "messages", "input", "n", "stream", "stream_options"}
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-class ModelSpec(Record):
-    """A model with its sampling and the limits of a call."""
+class ModelSpec(DataRecord):
+    """A model with its sampling and the limits of a call; one ``[[models]]`` table of a TOML file."""
 
     model: str
     """Name of the model at the endpoint, or ``replay:FOLDER`` for recorded replies."""
+    name: str | None = None
+    """Name that the leaderboard shows; that of the endpoint if not given."""
     base_url: str | None = None
     """None is the environment's OPENAI_BASE_URL, else OpenAI itself."""
     key_env: str | None = None
     """Environment variable with the key; None is OPENAI_API_KEY, which a server of one's own may lack."""
-    temperature: float | None = Field(None, ge=0, allow_inf_nan=False)
-    top_p: float | None = Field(None, gt=0, le=1)
-    max_tokens: int | None = Field(None, gt=0)
+    api: Literal["chat", "responses"] = "chat"
+    """Chat Completions or Responses."""
+    temperature: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    max_tokens: int | None = Field(default=None, gt=0)
     """Longest reply in tokens, reasoning included."""
-    timeout_s: float = Field(600.0, gt=0, allow_inf_nan=False)
+    reasoning_effort: str | None = None
+    extra_body: dict[str, JsonValue] = Field(default_factory=dict)
+    """Further fields of the request, for what only some servers know."""
+    n: int = Field(1, ge=1, le=128)
+    """Replies asked for in one call, where the server can; it then charges the prompt once."""
+    price: Price | None = None
+    timeout_s: Seconds = 600.0
     """Longest silence of the endpoint in seconds."""
+    call_timeout_s: Seconds = 3600.0
+    """Longest whole call in seconds, for endpoints that send a token now and then for ever."""
     max_retries: int = Field(5, ge=0)
-    """How often a call is sent again after 429, 5xx, a lost connection or a silence."""
+    """How often a call is sent again after 429, 5xx, a lost connection, a silence or a broken reply."""
+    backoff_s: Seconds = 0.5
+    """First wait before a call is sent again, where the endpoint names none; it doubles each time."""
     concurrency: int = Field(8, ge=1, le=1000)
     """Calls in flight at once."""
+    requests_per_minute: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    tokens_per_minute: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Prompt and reply together."""
     stream: bool = True
     """Take the reply as it is written, so that what came of a broken one is kept."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_name_is_enough(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and "model" not in data and isinstance(data.get("name"), str):
+            return {**data, "model": data["name"]}
+        return data
 
     @field_validator("key_env")
     @classmethod
@@ -49,68 +72,52 @@ class ModelSpec(Record):
             raise ValueError("give the name of an environment variable, in capitals, and not the key itself")
         return name
 
+    @field_validator("extra_body")
+    @classmethod
+    def _is_not_ours(cls, body: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        if taken := sorted(_OURS & body.keys()):
+            raise ValueError(f"{', '.join(taken)}: the collector sets it itself; leave it away")
+        return body
+
+    @model_validator(mode="after")
+    def _replays_are_chats(self) -> ModelSpec:
+        if self.replays and self.api != "chat":
+            raise ValueError("recorded replies are served as chat completions; leave api away")
+        return self
+
+    @property
+    def replays(self) -> bool:
+        """Whether recorded replies answer."""
+        return self.model.startswith(REPLAY)
+
+    @property
+    def shown(self) -> str:
+        """Name that the leaderboard shows."""
+        return self.name or self.model
+
     @property
     def parameters(self) -> dict[str, Any]:
         """What is sent beside the prompt and changes the reply."""
-        given = {"temperature": self.temperature, "top_p": self.top_p, "max_tokens": self.max_tokens}
+        given = {
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            "max_tokens": self.max_tokens,
+            "reasoning_effort": self.reasoning_effort,
+            "extra_body": self.extra_body or None,
+        }
         return {name: value for name, value in given.items() if value is not None}
 
-
-class Endpoint(Record):
-    """An open address, with the key as it goes into the header."""
-
-    url: str
-    source: str
-    """The address as the store may keep it: without user, password and query."""
-    key: SecretStr
-    key_env: str
-    replays: bool = False
-    """True for the server of recorded replies, which is told stage and sample of each call."""
-
-    def scrub(self, text: str) -> str:
-        """Return the text without the key, should an endpoint ever send it back."""
-        key = self.key.get_secret_value()
-        return text if self.replays or not key else text.replace(key, "***")
+    def key(self, prompt_hash: str, sample: int) -> CallKey:
+        """Return the address under which a reply of this model is kept."""
+        return CallKey(
+            model=self.model,
+            name=self.name,
+            parameters=self.parameters,
+            prompt_hash=prompt_hash,
+            sample=sample,
+        )
 
 
 def public_url(url: str) -> str:
     """Return an address without what may be secret in it."""
     return re.sub(r"//[^?#]*@", "//", re.split(r"[?#]", url, maxsplit=1)[0])
-
-
-def _is_address(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return False
-    named = parts.scheme in {"http", "https"} and bool(parts.hostname) and port != 0
-    return named and not parts.query and not parts.fragment
-
-
-@contextmanager
-def open_endpoint(spec: ModelSpec) -> Iterator[Endpoint]:
-    """Give the endpoint of a model; recorded replies are served for as long as the block lasts.
-
-    Raises `UsageError` where the address or the folder is none, and `EnvironmentFailure` where the
-    key's variable is not set.
-    """
-    if spec.model.startswith(REPLAY):
-        with ReplayServer(spec.model.removeprefix(REPLAY)) as server:
-            yield Endpoint(url=server.url, source=spec.model, key=SecretStr("none"), key_env="", replays=True)
-        return
-    url = spec.base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
-    if not _is_address(url):
-        raise UsageError(
-            "the base URL is no address such as http://localhost:8000/v1; give one with --base-url"
-        )
-    name = spec.key_env or DEFAULT_KEY
-    key = os.environ.get(name, "").strip()
-    if not key and (spec.key_env or url == OPENAI_URL):
-        raise EnvironmentFailure(
-            f"set {name} to the key of {public_url(url)}, or name its variable with --key-env"
-        )
-    if not key.isascii():
-        raise EnvironmentFailure(f"the key in {name} holds characters that no header can carry; set it again")
-    # The client insists on a key; a server of one's own that needs none ignores it.
-    yield Endpoint(url=url, source=public_url(url), key=SecretStr(key or "none"), key_env=name)

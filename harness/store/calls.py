@@ -51,6 +51,15 @@ class Calls(Ledger):
                     [(_KILLED, utc_now(), owner) for owner in dead],
                 )
 
+    def abandon(self, run: str) -> None:
+        """Mark what a run has left in flight as `unknown`."""
+        with self._writing() as connection:
+            connection.execute(
+                "UPDATE replies SET state = 'unknown', error = 'interrupted', ended = ?"
+                " WHERE state = 'pending' AND run = ?",
+                (utc_now(), run),
+            )
+
     def received(self, keys: Sequence[str]) -> dict[str, int]:
         """Return the row of each call whose reply is there, by the hash of its key."""
         found: dict[str, int] = {}
