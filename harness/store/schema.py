@@ -113,32 +113,4 @@ CREATE TABLE run_replies (
 INSERT INTO run_replies SELECT run, id FROM replies WHERE state = 'received';
 """
 
-_MEASURES = """
-CREATE TABLE measures (
-    verdict INTEGER PRIMARY KEY REFERENCES verdicts (id),
-    kind TEXT,
-    device TEXT,
-    gpu TEXT,
-    open INTEGER,
-    stage INTEGER,
-    candidate_ms REAL,
-    speedup_eager REAL,
-    speedup_compile REAL,
-    speedup_current REAL,
-    fraction_of_floor REAL
-);
-INSERT INTO measures SELECT id,
-    coalesce(json_extract(record, '$.reason'), json_extract(record, '$.phase')),
-    json_extract(record, '$.device'),
-    json_extract(record, '$.environment.gpu'),
-    json_extract(record, '$.tracks.open'),
-    json_extract(record, '$.tracks.stage'),
-    json_extract(record, '$.timing.candidate_ms.median'),
-    json_extract(record, '$.timing.speedup.eager.median'),
-    json_extract(record, '$.timing.speedup.compile.median'),
-    json_extract(record, '$.timing.speedup.current.median'),
-    json_extract(record, '$.timing.fraction_of_floor')
-FROM verdicts WHERE json_valid(record);
-"""
-
-MIGRATIONS: tuple[str, ...] = (_FIRST, _COUNTED_CALLS, _MEASURES)
+MIGRATIONS: tuple[str, ...] = (_FIRST, _COUNTED_CALLS)
