@@ -54,14 +54,20 @@ ACCEPTED = {
     "bare code with fences in its docstrings": (H09, H09, 1),
     "windows line ends": (fence(CODE).replace("\n", "\r\n"), CODE, 2),
     "byte order mark": ("\ufeff" + CODE, CODE, 1),
-    "in a list": ("1. So:\n\n   ```python\n   class ModelNew:\n       x = 1\n   ```\n", "class ModelNew:\n    x = 1\n", 4),
+    "in a list": (
+        "1. So:\n\n   ```python\n   class ModelNew:\n       x = 1\n   ```\n",
+        "class ModelNew:\n    x = 1\n",
+        4,
+    ),
     "in a quotation": ("> ```\n> class ModelNew: 1\n> ```\n", "class ModelNew: 1\n", 2),
     "in a tag": ("<answer>\n" + fence(CODE) + "</answer>\n", CODE, 3),
     "indented": ("So:\n\n    class ModelNew:\n        x = 1\n\nDone.\n", "class ModelNew:\n    x = 1\n", 3),
     "the last of two": (fence(OTHER) + "Better:\n" + fence(CODE), CODE, 7),
     "the last that defines it": (fence(CODE) + "Used so:\n" + fence("m = ModelNew()\n"), CODE, 2),
     "not the one that only mentions it": (
-        fence(CODE) + fence('"""\nclass ModelNew: x\n"""\n'), CODE, 2,
+        fence(CODE) + fence('"""\nclass ModelNew: x\n"""\n'),
+        CODE,
+        2,
     ),
     "blocks are not joined": (fence("import torch\n") + fence(OTHER), OTHER, 5),
     "other languages": (fence(CODE) + fence("class ModelNew {};\n", info="cpp"), CODE, 2),
@@ -82,7 +88,7 @@ ACCEPTED = {
     "a tag in code marks": ("`<think>`\n" + fence(CODE), CODE, 3),
     "a tag in the code": (fence('"""\n<think>\n"""\n' + CODE), '"""\n<think>\n"""\n' + CODE, 2),
     "thinking and bare code": ("<think>\nhm\n</think>\n" + CODE, CODE, 4),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("text", "code", "first_line"), ACCEPTED.values(), ids=ACCEPTED)
@@ -121,7 +127,7 @@ REFUSED = {
     "ten megabytes": ("word " * 2_000_000, "too long"),
     "ten megabytes behind an answer": (fence(CODE) + "- a\n" * 2_500_000, "too long"),
     "too many lines": ("- a\n" * 100_000, "too long"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("text", "kind"), REFUSED.values(), ids=REFUSED)

@@ -45,9 +45,8 @@ METADATA = _words("""
 
 TORCH = frozenset(f"torch.{name}" for name in DTYPES | ALLOCATION | MOVEMENT | METADATA)
 """Paths of torch that any host code may name."""
-PLAIN_RESULTS = frozenset(
-    f"torch.{name}" for name in DTYPES | (METADATA - {"Tensor", "nn.Parameter", "nn.Buffer"})
-)
+_PLAIN = {name for name in METADATA if not name.startswith("nn.")} - {"Tensor"}
+PLAIN_RESULTS = frozenset(f"torch.{name}" for name in DTYPES | _PLAIN)
 """Of these, the ones that give no tensor."""
 
 _TRITON_NAMES = _words("""

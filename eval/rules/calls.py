@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import NamedTuple
 
-from eval.rules.allowed import PLAIN_RESULTS, PLAIN_TENSOR_ATTRIBUTES, computes
+from eval.rules.allowed import PLAIN_RESULTS, PLAIN_TENSOR_ATTRIBUTES
 from eval.rules.kinds import Env, Fixed, Kind, Many, element, fixed
 from eval.rules.scopes import Scope, is_builtin, own_definition
 from eval.rules.values import Values, enclosing, is_receiver
@@ -129,7 +129,7 @@ def _value_method(held: Kind, name: str) -> Kind:
         return Many("tensor")
     if name in PLAIN_TENSOR_ATTRIBUTES or held == "plain":
         return "plain"
-    return "tensor" if held == "tensor" or computes(name) else "unknown"
+    return "tensor" if held == "tensor" else "unknown"
 
 
 def _module_method(values: Values, call: Call, name: str) -> Kind:

@@ -68,14 +68,15 @@ def static_verdict(report: RuleReport) -> Failed | Rejected | None:
 def _arranged(found: Iterable[Violation], code: str, mode: RulesMode) -> tuple[Violation, ...]:
     unique = {(violation.rule, violation.line, violation.column): violation for violation in found}
     lines = code.split("\n") if not code.isascii() else None
-    arranged = sorted(unique.values(), key=lambda violation: (violation.line or 0, violation.column or 0))
-    errors_first = sorted(arranged, key=lambda violation: violation.severity != "error")[:MAX_VIOLATIONS]
-    kept = (
-        [violation for violation in arranged if violation in errors_first]
-        if len(arranged) > MAX_VIOLATIONS
-        else arranged
+    errors_first = sorted(
+        unique.values(), key=lambda violation: (violation.severity != "error", *_place(violation))
     )
+    kept = sorted(errors_first[:MAX_VIOLATIONS], key=_place)
     return tuple(_shown(violation, lines, mode) for violation in kept)
+
+
+def _place(violation: Violation) -> tuple[int, int]:
+    return violation.line or 0, violation.column or 0
 
 
 def _shown(violation: Violation, lines: list[str] | None, mode: RulesMode) -> Violation:

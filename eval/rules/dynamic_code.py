@@ -36,7 +36,7 @@ def check(candidate: Candidate) -> Iterator[Violation]:
                 RULE, chain.node, f"`{chain.path}` is passed on as a value: name what you need from it"
             )
         elif _is_getattr_value(chain):
-            yield violation(RULE, chain.node, "`getattr` is passed on as a value: write attributes out")
+            yield violation(RULE, chain.node, "this function is passed on as a value: write attributes out")
 
 
 def _builtin(node: ast.Call, name: str | None) -> Iterator[Violation]:

@@ -51,6 +51,7 @@ class Module:
 
     def resolve(self) -> None:
         """Give each chain its path; for the end of the walk, when every name is bound."""
+        self.scope.complete = True
         known: dict[tuple[Scope, str], str | None] = {}
         for chain in self.chains:
             if isinstance(chain.base, ast.Name):

@@ -52,13 +52,17 @@ class RuleReport(Record):
         return tuple(found for found in self.violations if found.severity == "error")
 
 
+_MAX_MESSAGE = 400
+"""A name in a hostile file may be as long as the file."""
+
+
 def violation(rule: str, node: ast.AST, message: str, severity: Severity = "error") -> Violation:
     """Build a violation of the open track at a node of the tree."""
     return Violation(
         rule=rule,
         track="open",
         severity=severity,
-        message=message,
+        message=message if len(message) <= _MAX_MESSAGE else message[: _MAX_MESSAGE - 1] + "…",
         line=getattr(node, "lineno", 1),
         column=getattr(node, "col_offset", 0),
     )

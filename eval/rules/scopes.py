@@ -15,13 +15,19 @@ Binding = str | ast.AST | None
 """An imported path, the expression or definition that was assigned, or None for anything else."""
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-_ALIAS_STEPS = 8
+
+
+_ALIASES = 50
+"""Aliases of names that are bound only later are followed this far; all others to the end."""
 
 
 class Scope:
     """A module, class, function or lambda, and the names that it binds."""
 
-    __slots__ = ("children", "kind", "module_names", "names", "node", "parent", "receiver", "used")
+    __slots__ = (
+        "children", "complete", "definitions", "kind", "module_names", "names", "node", "parent", "paths",
+        "receiver", "top", "used",
+    )  # fmt: skip
 
     def __init__(self, node: ast.AST, kind: ScopeKind, parent: Scope | None) -> None:
         self.node = node
@@ -35,6 +41,12 @@ class Scope:
         self.children: list[Scope] = []
         self.receiver: str | None = None
         """What a method calls its object, usually ``self``."""
+        self.top: Scope = parent.top if parent is not None else self
+        """The module."""
+        self.complete = False
+        """Of the module: every name is bound, so that what was found out may be kept."""
+        self.paths: dict[str, str | None] = {}
+        self.definitions: dict[str, Definition | None] = {}
         if parent is not None:
             parent.children.append(self)
 
@@ -45,15 +57,8 @@ class Scope:
 
     def bind(self, name: str, value: Binding) -> None:
         """Record that `name` stands for `value`, among whatever else it stands for."""
-        home = self.root() if name in self.module_names else self
+        home = self.top if name in self.module_names else self
         home.names.setdefault(name, []).append(value)
-
-    def root(self) -> Scope:
-        """Return the module's scope."""
-        scope = self
-        while scope.parent is not None:
-            scope = scope.parent
-        return scope
 
     def within(self) -> Iterator[Scope]:
         """Yield this scope and all that are nested in it."""
@@ -98,7 +103,7 @@ def getattr_parts(node: ast.AST) -> tuple[ast.expr, str] | None:
     return None
 
 
-def path_of(node: ast.AST, scope: Scope, steps: int = _ALIAS_STEPS) -> str | None:
+def path_of(node: ast.AST, scope: Scope, steps: int = _ALIASES) -> str | None:
     """Return the imported path that an expression stands for, through aliases; None for all else."""
     attributes: list[str] = []
     while True:
@@ -122,29 +127,31 @@ def _name_path(name: str, scope: Scope, steps: int) -> str | None:
     if found is None or steps == 0:
         return None
     bindings, home = found
-    for binding in bindings:
-        if isinstance(binding, str):
-            return binding
-        if isinstance(binding, ast.expr):
-            path = path_of(binding, home, steps - 1)
-            if path is not None:
-                return path
-    return None
+    if not home.top.complete:
+        return bindings[-1] if isinstance(bindings[-1], str) else None
+    if name not in home.paths:
+        home.paths[name] = None  # what an alias of itself stands for
+        aliases = (
+            binding for binding in bindings if isinstance(binding, ast.Name | ast.Attribute | ast.Call)
+        )
+        paths = (path_of(alias, home, steps - 1) for alias in aliases)
+        known = next((binding for binding in bindings if isinstance(binding, str)), None)
+        home.paths[name] = known or next((path for path in paths if path is not None), None)
+    return home.paths[name]
 
 
-def own_definition(node: ast.AST, scope: Scope, steps: int = _ALIAS_STEPS) -> Definition | None:
+def own_definition(node: ast.AST, scope: Scope, steps: int = _ALIASES) -> Definition | None:
     """Return the candidate's own function or class that a name stands for, through aliases."""
-    if not isinstance(node, ast.Name) or steps == 0:
-        return None
-    found = lookup(node.id, scope)
-    if found is None:
+    found = lookup(node.id, scope) if isinstance(node, ast.Name) else None
+    if found is None or not isinstance(node, ast.Name) or steps == 0:
         return None
     bindings, home = found
-    for binding in reversed(bindings):
-        if isinstance(binding, Definition):
-            return binding
-        if isinstance(binding, ast.Name):
-            own = own_definition(binding, home, steps - 1)
-            if own is not None:
-                return own
-    return None
+    if not home.top.complete:
+        return bindings[-1] if isinstance(bindings[-1], Definition) else None
+    if node.id not in home.definitions:
+        home.definitions[node.id] = None
+        known = next((binding for binding in reversed(bindings) if isinstance(binding, Definition)), None)
+        aliases = (binding for binding in reversed(bindings) if isinstance(binding, ast.Name))
+        owned = (own_definition(alias, home, steps - 1) for alias in aliases)
+        home.definitions[node.id] = known or next((own for own in owned if own is not None), None)
+    return home.definitions[node.id]

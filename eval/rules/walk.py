@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from eval.rules.module import SPEC_FUNCTIONS, Chain, Module
-from eval.rules.scopes import FunctionNode, Scope, ScopeKind, getattr_parts, own_definition, path_of
+from eval.rules.scopes import Binding, FunctionNode, Scope, ScopeKind, getattr_parts, own_definition, path_of
 from eval.rules.source import MAX_DEPTH
 from eval.rules.syntax import is_main_guard, is_static, live, unpacked
 
@@ -185,7 +185,7 @@ class _Walker:
 
     def bind_target(self, target: ast.expr, value: ast.AST | None, scope: Scope, depth: int) -> None:
         if isinstance(target, ast.Name):
-            scope.bind(target.id, value)
+            scope.bind(target.id, value if value is None else self.known(value, scope))
         elif isinstance(target, ast.Tuple | ast.List):
             for part, expression in zip(target.elts, unpacked(value, target), strict=True):
                 self.bind_target(part, expression, scope, depth)
@@ -196,6 +196,10 @@ class _Walker:
             if isinstance(target, ast.Attribute) and _is_receiver(target.value, scope):
                 expression = value if isinstance(value, ast.expr) else None
                 self.module.self_values.setdefault(target.attr, []).append((expression, scope))
+
+    def known(self, value: ast.AST, scope: Scope) -> Binding:
+        """Return what an expression stands for where that is known already, so that aliases stay short."""
+        return path_of(value, scope) or own_definition(value, scope) or value
 
     def jit_call(self, value: ast.AST, scope: Scope) -> ast.FunctionDef | None:
         """Return the function in ``triton.jit(function)`` or ``triton.autotune(...)(function)``."""

@@ -1,0 +1,271 @@
+"""The rules on whole candidates: the red-team corpus, the honest ones, the sample replies, hostile texts."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rule_candidates import WHOLE, in_forward, in_kernel
+
+from eval.records import Failed, Rejected
+from eval.rules import RuleReport, check_code, static_verdict
+from harness.extract import extract
+from harness.records import Candidate
+
+HERE = Path(__file__).parent
+CORPUS = sorted([*(HERE / "cheats").glob("*.py"), *(HERE / "honest").glob("*.py")])
+REPLIES = json.loads((HERE / "replies" / "index.json").read_text())["replies"]
+SEED = (HERE / "golden" / "final_micro_tuning_4090.txt").read_text()
+CURRENT = SEED.split("[CURRENT CODE]\n```python\n")[1].split("```")[0]
+
+
+def expectation(path):
+    return re.search(r"^# expect: (\S+)", path.read_text(), re.MULTILINE).group(1)
+
+
+def files(*expected):
+    found = [path for path in CORPUS if expectation(path) in expected]
+    assert found
+    return pytest.mark.parametrize("path", found, ids=lambda path: path.stem)
+
+
+@files("reject-static")
+@pytest.mark.parametrize("mode", ["strict", "lenient"])
+def test_cheats_that_the_text_gives_away(path, mode):
+    verdict = static_verdict(check_code(path.read_text(), mode=mode))
+    assert isinstance(verdict, Rejected)
+    assert verdict.reason in {"tampering", "library_compute"}
+    assert verdict.defence.startswith("rule:")
+    assert verdict.tracks.open is False
+
+
+@files("accept")
+def test_honest_candidates(path):
+    assert check_code(path.read_text(), mode="strict").errors == ()
+
+
+@files("output-rule")
+def test_honest_candidates_that_break_an_output_rule(path):
+    verdict = static_verdict(check_code(path.read_text(), mode="strict"))
+    assert verdict.reason == "output_rules"
+    assert static_verdict(check_code(path.read_text(), mode="lenient")) is None
+
+
+@files("slow-honest")
+def test_slow_honest_candidates_break_output_rules_at_most(path):
+    verdict = static_verdict(check_code(path.read_text(), mode="strict"))
+    assert verdict is None or verdict.reason == "output_rules"
+
+
+@pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
+def test_off_finds_facts_and_no_violations(path):
+    report = check_code(path.read_text(), mode="off")
+    assert report.violations == ()
+    assert static_verdict(report) is None
+    assert report.kernels
+
+
+@pytest.mark.parametrize("entry", REPLIES, ids=lambda entry: entry["file"])
+def test_sample_replies(entry):
+    found = extract((HERE / "replies" / entry["file"]).read_text())
+    if not isinstance(found, Candidate):
+        assert entry["status_cuda"] == "failed"
+        return
+    verdict = static_verdict(check_code(found.code, mode="strict"))
+    assert (verdict is not None) == (entry["status_cuda"] == "rejected")
+
+
+@pytest.mark.parametrize(("name", "reason"), [("c_4.md", "output_rules"), ("c_6.md", "library_compute")])
+def test_reasons_of_sample_replies(name, reason):
+    found = extract((HERE / "replies" / name).read_text())
+    assert static_verdict(check_code(found.code, mode="strict")).reason == reason
+
+
+def test_the_current_code_of_the_seed_and_its_facts():
+    report = check_code(CURRENT, mode="strict")
+    assert report.violations == ()
+    (kernel,) = report.kernels
+    assert (kernel.name, kernel.autotuned, kernel.launched) == ("_cumsum_rowwise_kernel", True, True)
+    assert [(c.kwargs, c.num_warps, c.num_stages) for c in kernel.configs] == [
+        ({"BLOCK_SIZE": 128}, 4, 1),
+        ({"BLOCK_SIZE": 256}, 4, 2),
+        ({"BLOCK_SIZE": 512}, 8, 2),
+    ]
+    assert report.wrappers[-1] == "triton_exclusive_cumsum"
+    assert report.library_calls == ("torch.cat", "torch.empty_like", "torch.zeros_like")
+
+
+@pytest.mark.parametrize(
+    ("configs", "known"),
+    [
+        ("[triton.Config({'BLOCK': 64}, 8, num_stages=3)]", [({"BLOCK": 64}, 8, 3)]),
+        ("[triton.Config(kwargs={'BLOCK': 64})]", [({"BLOCK": 64}, None, None)]),
+        ("CONFIGS", [({"BLOCK": 32}, 2, None)]),
+        ("[]", []),
+        ("make()", None),
+        ("[triton.Config({'BLOCK': b}) for b in (1, 2)]", None),
+        ("[triton.Config({'BLOCK': BLOCK})]", None),
+        ("[triton.Config({'BLOCK': 64}, num_warps=WARPS)]", None),
+        ("[triton.Config({'BLOCK': 64}), *more]", None),
+    ],
+)
+def test_configs_are_known_where_they_are_written_out(configs, known):
+    code = WHOLE.replace(
+        "@triton.jit",
+        "CONFIGS = [triton.Config({'BLOCK': 32}, num_warps=2)]\n\n\n"
+        f"@triton.autotune(configs={configs}, key=['n'])\n@triton.jit",
+    )
+    (kernel,) = check_code(code, mode="off").kernels
+    if known is None:
+        assert kernel.configs is None
+    else:
+        assert [(c.kwargs, c.num_warps, c.num_stages) for c in kernel.configs] == known
+
+
+def test_kernels_made_without_a_decorator_are_kernels():
+    code = WHOLE.replace("@triton.jit\ndef add_one(", "def body(").replace(
+        "\n\ndef launch",
+        "\n\nadd_one = triton.autotune(configs=[], key=['n'])(triton.jit(body))\n\n\ndef launch",
+    )
+    (kernel,) = check_code(code, mode="off").kernels
+    assert (kernel.name, kernel.launched) == ("add_one", True)
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        "return launch(x)",
+        "return self.run(x)",
+        "return Op.apply(x)",
+        "return self.op(x)",
+        "return pick(add_one, x)",
+        "kernel = add_one if self.dim else add_one\n        kernel[(1,)](x, x, 1, BLOCK=1)\n        return x",
+        "return TABLE['a'](x)",
+        "KERNELS[0][(1,)](x, x, 1, BLOCK=1)\n        return x",
+        "add_one.run(x, x, 1, BLOCK=1, grid=(1,), warmup=False)\n        return x",
+        "f = lambda t: launch(t)\n        return f(x)",
+        "for step in (launch, launch):\n            x = step(x)\n        return x",
+    ],
+)
+def test_launches_are_found_through_calls(forward):
+    code = WHOLE.replace("return launch(x)", forward).replace(
+        "\n\nclass ModelNew",
+        "\n\nclass Op(torch.autograd.Function):\n    @staticmethod\n    def forward(ctx, x):\n"
+        "        return launch(x)\n\n    def __call__(self, x):\n        return launch(x)\n\n\n"
+        "def pick(kernel, x):\n    kernel[(1,)](x, x, 1, BLOCK=1)\n    return x\n\n\n"
+        "TABLE = {'a': launch}\nKERNELS = [add_one]\n\n\nclass ModelNew",
+    )
+    code = code.replace("        self.dim = dim\n", "        self.dim = dim\n        self.op = Op()\n")
+    code += "\n    def run(self, x):\n        return launch(x)\n"
+    report = check_code(code, mode="strict")
+    assert report.errors == ()
+    assert report.kernels[0].launched
+
+
+UNPARSABLE = {
+    "not Python": "Sure! Here is the code.",
+    "open bracket": WHOLE + "x = (",
+    "NUL": "x = 1\0",
+    "lone surrogate": "x = '\ud800'",
+    "many brackets": "x = " + "(" * 100_000,
+    "many closed brackets": "x = " + "(" * 5_000 + "1" + ")" * 5_000,
+    "many signs": "x = " + "-" * 100_000 + "1",
+    "many sums": "x = " + "1+" * 50_000 + "1",
+    "many attributes": "x = a" + ".b" * 50_000,
+    "many calls": "x = a" + "()" * 50_000,
+    "many branches": "if a:\n    pass\n" + "elif a:\n    pass\n" * 5_000,
+    "many blocks": "".join(" " * depth + "if a:\n" for depth in range(99)) + " " * 99 + "pass",
+    "many lambdas": "x = " + "lambda: " * 5_000 + "1",
+    "many nots": "x = " + "not " * 20_000 + "a",
+    "a long number": "x = " + "9" * 10_000,
+    "a long text": "x = 1\n" * 100_000,
+    "nested 200 deep": "x = " + "[" * 180 + "]" * 180,
+}
+
+
+@pytest.mark.parametrize("code", UNPARSABLE.values(), ids=UNPARSABLE)
+@pytest.mark.parametrize("mode", ["strict", "off"])
+def test_texts_without_a_usable_tree(code, mode):
+    report = check_code(code, mode=mode)
+    verdict = static_verdict(report)
+    if report.parse_error is None:
+        assert code == UNPARSABLE["many blocks"]
+        return
+    assert isinstance(verdict, Failed)
+    assert verdict.phase == "parse"
+    assert report.parse_error.rule == "syntax"
+    assert verdict.tracks.open is False
+
+
+LARGE = {
+    "constants": "X = [" + "1, " * 80_000 + "]",
+    "names": "x = (" + "a, " * 80_000 + ")",
+    "violations": "import os\n" * 20_000,
+    "functions": "".join(f"def f{number}(x):\n    return f{number + 1}(x)\n" for number in range(4_000)),
+    "rebound": "f = g\ng = f\nf.h = 1\n" * 5_000,
+    "aliases": "".join(f"a{number + 1} = a{number}\n" for number in range(9_000)) + "a9000.b = 1",
+    "lambdas": "f = lambda x: x\n" * 15_000,
+    "strings": "x = '" + "a" * 250_000 + "'",
+    "classes": "".join(f"class C{number}(C{number - 1}): pass\n" for number in range(5_000)),
+}
+
+
+@pytest.mark.parametrize("text", LARGE.values(), ids=LARGE)
+def test_large_texts_end(text):
+    report = check_code(text, mode="strict")
+    assert isinstance(report, RuleReport)
+    assert len(report.violations) <= 100
+
+
+@given(st.text(alphabet="abx =()[]:.,\n@'\"lambdefor1+*", max_size=200))
+def test_no_text_makes_it_raise(text):
+    assert isinstance(check_code(text, mode="strict"), RuleReport)
+
+
+STATEMENTS = """
+y = x
+x = y = torch
+del x
+x, *y = x
+for x in x:\\n    y = x
+with x as y:\\n    pass
+global launch
+try:\\n    y\\nexcept x as e:\\n    raise\\nelse:\\n    y\\nfinally:\\n    x
+try:\\n    x\\nexcept* x:\\n    y
+class C(x):\\n    y = x
+def f(x, *y, z=1, **w):\\n    return f
+async def f():\\n    await x
+y = [i for i in x if i]
+lambda x, *y: x
+x[y:x:1] = x
+match x:\\n    case [1, *y] | {'a': y, **z}:\\n        x\\n    case str():\\n        y
+while x:\\n    break\\nelse:\\n    x
+y: int
+x.y: int = 1
+y = {**x, 'a': x}
+print(*x, **x)
+y = x if x else y
+(y := x)
+assert x, y
+import a.b.c as d
+from . import e
+y = f'{x!r:>{y}}'
+yield x
+y = yield
+return
+x @= x
+y = x[...]
+y = not x
+y = x in y
+y = 1 < x < 2
+""".strip().split("\n")
+
+
+@given(st.lists(st.sampled_from(STATEMENTS), max_size=6), st.booleans())
+def test_no_syntax_makes_it_raise(statements, kernel):
+    place = in_kernel if kernel else in_forward
+    assert isinstance(
+        check_code(place("\n".join(statements).replace("\\n", "\n")), mode="strict"), RuleReport
+    )
