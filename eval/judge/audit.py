@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from eval.judge.timing import Contestant
 
 _RELATIVE_BOUND = 0.005
-_ABSOLUTE_BOUND_MS = 0.010
+_ABSOLUTE_BOUND_MS = 0.005
 """By turn, not by call."""
-_STANDARD_ERRORS = 5.0
+_STANDARD_ERRORS = 4.0
 _MEDIAN_EFFICIENCY = 1.2533
 """Standard error of a median over that of a mean, for normal noise."""
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from eval.judge import stats
+from eval.judge import audit, stats
 from eval.judge.contents import DENSE
 from eval.judge.faults import FaultRaised, JudgeError, incorrect
 
@@ -32,6 +32,8 @@ _MOST_CALLS = 32
 _NULL_CALLS = 9
 _WARM_UP_CALLS = 3
 _CHECK_SHARE = 0.15
+_AUDIT_TARGET = 0.03
+"""Rounds go on until a disagreement of the clocks by this part of the time would show."""
 _SEAL_ELEMENTS = 1024
 _random = secrets.SystemRandom()
 
@@ -77,8 +79,8 @@ class TimingSession:
         trusted = next(c for c in self._contestants if c.trusted)
         waits, events = [], []
         for _ in range(_NULL_CALLS):
-            trusted.runner.arm()
             self._settle()
+            trusted.runner.arm()
             start = time.monotonic_ns()
             events += trusted.runner.null_calls(self.calls, self.calls * LEAD_CYCLES)
             waits.append((trusted.runner.rung_ns - start) / 1e6)
@@ -114,8 +116,15 @@ class TimingSession:
         deadline = time.monotonic() + budget_s
         while time.monotonic() < deadline:
             self._round()
-            if len(target.event_ms) % 5 == 0 and stats.precise_enough(against.event_ms, target.event_ms):
+            if len(target.event_ms) % 5 == 0 and self._precise_enough(target, against):
                 break
+
+    def _precise_enough(self, target: Contestant, against: Contestant) -> bool:
+        """Stop when both the ratio and the comparison of the two clocks are sharp."""
+        if not stats.precise_enough(against.event_ms, target.event_ms):
+            return False
+        trusted = [contestant for contestant in self._contestants if contestant.trusted]
+        return audit.bound_ms(target, trusted) <= _AUDIT_TARGET * stats.median(target.event_ms)
 
     def _round(self) -> None:
         family = _random.choice(list(DENSE))
@@ -134,8 +143,8 @@ class TimingSession:
         first = _random.randrange(self.calls)
         self._draw_picks()
         messages = [prepared.message for prepared in batch]
-        runner.arm()
         self._settle()
+        runner.arm()
         start = time.monotonic_ns()
         reply = runner.timed_calls(contestant.key, messages, self.calls * LEAD_CYCLES)
         outputs = self._outputs(contestant, reply.calls[first])

@@ -160,10 +160,14 @@ class Session:
             report["too_large"] = True
         return report, held
 
-    @staticmethod
-    def _arm(_message: dict[str, Any]) -> dict[str, Any]:
-        """Collect no garbage while the clock runs; the caller of `answer` polls for the next request."""
+    def _arm(self, _message: dict[str, Any]) -> dict[str, Any]:
+        """Get ready for a timed request: no garbage collection, and the GPU switched to this process.
+
+        The caller of `answer` then polls for the request instead of sleeping.
+        """
         gc.disable()
+        if self._stopwatch is not None:
+            self._stopwatch.wake()
         return {}
 
     def _facts(self, _message: dict[str, Any]) -> dict[str, Any]:

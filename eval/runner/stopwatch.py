@@ -22,6 +22,11 @@ class Stopwatch:
         self._flush = torch.empty(2 * properties.L2_cache_size, dtype=torch.uint8, device="cuda")
         self._pairs: list[tuple[Any, Any]] = []
 
+    def wake(self) -> None:
+        """Let the GPU switch to this process before the judge's clock starts."""
+        self._flush[:1].zero_()
+        torch.cuda.synchronize()
+
     def time(
         self, works: Sequence[Callable[[], Any]], lead_cycles: int, ring: Callable[[], None] | None = None
     ) -> tuple[list[Any], list[float]]:
