@@ -171,7 +171,7 @@ class StageRules(Record):
     metrics: dict[str, dict[str, float]] | None = None
     """Of the current code, by kernel, as the prompt showed them."""
     occupancy: dict[str, float] | None = None
-    """Theoretical occupancy of the current code on the prompt's GPU by kernel, 0 to 1, for want of metrics."""
+    """Theoretical, of the current code on the prompt's GPU, 0 to 1, by kernel; for want of metrics."""
 
 
 def _spoken(values: tuple[int, ...]) -> str:

@@ -1,4 +1,4 @@
-"""The rules of `eval.stage.records` as a stage file gives them: an unknown key is answered with those there are."""
+"""Stage rules as a file gives them: an unknown key is answered with those that there are."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from eval.stage.records import ChangeOnlyIf, MetricName, Scope
+from eval.stage.records import ChangeOnlyIf, MetricName, Scope, StageRules
 from harness.data import prompts_dir
 from harness.errors import UsageError
 from harness.files import DataRecord, nearest, parse_toml, read_text, text_hash, validated
@@ -75,6 +75,16 @@ class Stage(DataRecord):
     def min_gain(self) -> float | None:
         """Gain over the current code from which a candidate is kept; None where there is no current code."""
         return self.acceptance.min_gain if self.acceptance else None
+
+    def as_rules(self, metrics: dict[str, dict[str, int | float]] | None = None) -> StageRules:
+        """Return what the judge checks; `metrics` are those that the prompt shows of the current code."""
+        return StageRules(
+            stage=self.name,
+            scope=self.scope,
+            rules=self.rules,
+            compares="code" in self.shows,
+            metrics=metrics,
+        )
 
     def render_body(self) -> str:
         """Return the body as the prompt shows it, all numbers from the front matter.

@@ -1,0 +1,229 @@
+"""Every way through `forward` on the host, followed on the syntax tree without running anything.
+
+It shows that two pieces of code launch and call the same, or surely do not, where the text alone says so;
+where it does not, `UndecidedError` or unequal paths leave it to those that run the code.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from eval.rules.candidate import Candidate
+from eval.rules.reach import MODEL
+from eval.rules.scopes import Scope
+from eval.stage.events import Event
+from eval.stage.state import State, UndecidedError, short
+from eval.stage.values import KERNEL, Values, repeated
+
+_MOST_PATHS, _MOST_STEPS, _DEEPEST = 256, 20_000, 16
+
+
+class Path(NamedTuple):
+    """One way through: under which conditions, and what happens on it."""
+
+    conditions: frozenset[tuple[str, bool]]
+    events: tuple[Event, ...]
+
+
+def host_paths(candidate: Candidate) -> tuple[Path, ...] | None:
+    """Return the ways through `forward`; None where the text does not say."""
+    try:
+        return Functions(candidate).forward()
+    except (UndecidedError, RecursionError):
+        return None
+
+
+class Functions:
+    """The candidate's own functions, followed into each other."""
+
+    def __init__(self, candidate: Candidate) -> None:
+        self._candidate = candidate
+        self._steps = self._depth = 0
+        self._methods: dict[str, Scope] = {}
+        model = candidate.reach.model
+        for child in model.children if model is not None else ():
+            self._methods[child.name] = child
+
+    def forward(self) -> tuple[Path, ...]:
+        """Return the ways through `forward`, after `__init__`."""
+        start = [State()]
+        if "__init__" in self._methods:
+            start = [replace(state, events=(), result=None) for state in self._entered("__init__", State())]
+        paths = [
+            Path(state.conditions, state.events)
+            for first in start
+            for state in self._entered("forward", first)
+        ]
+        if not paths or len(paths) > _MOST_PATHS:
+            raise UndecidedError(f"{len(paths)} ways through `forward`")
+        return tuple(paths)
+
+    def _entered(self, method: str, state: State) -> Iterator[State]:
+        scope = self._methods.get(method)
+        if scope is None or not isinstance(scope.node, ast.FunctionDef):
+            raise UndecidedError(f"{MODEL} has no {method} of its own")
+        given = [f"{method}:{place}" for place in range(len(scope.node.args.args) - 1)]
+        yield from (after for after, _ in self._run(scope, ("self", *given), {}, state))
+
+    def step(self) -> None:
+        """Count, and give up on what takes too long."""
+        self._steps += 1
+        if self._steps > _MOST_STEPS:
+            raise UndecidedError("too much code to follow")
+
+    def parameters(self, kernel: str) -> tuple[str, ...]:
+        """Return the names of a kernel's parameters."""
+        node = self._candidate.module.kernels[kernel].node
+        arguments = node.args if isinstance(node, ast.FunctionDef) else None
+        return tuple(item.arg for item in (*arguments.posonlyargs, *arguments.args)) if arguments else ()
+
+    def call(
+        self, callee: str, positional: tuple[str, ...], keywords: dict[str, str], state: State
+    ) -> Iterator[tuple[State, str]]:
+        """Yield what a call of the candidate's own function can return."""
+        if callee.startswith("self."):
+            scope = self._methods.get(callee.removeprefix("self."))
+            positional = ("self", *positional)
+        else:
+            scope = self._top_level(callee.removeprefix("own:"))
+        if scope is None or scope.kind != "host":
+            raise UndecidedError(f"a call of {callee}")
+        yield from self._run(scope, positional, keywords, state)
+
+    def _top_level(self, name: str) -> Scope | None:
+        scopes = self._candidate.module.scope.children
+        found = [scope for scope in scopes if scope.name == name]
+        return found[0] if len(found) == 1 and not name.startswith(KERNEL) else None
+
+    def _run(
+        self, scope: Scope, positional: Sequence[str], keywords: dict[str, str], state: State
+    ) -> Iterator[tuple[State, str]]:
+        node = scope.node
+        if not isinstance(node, ast.FunctionDef) or node.decorator_list or self._depth > _DEEPEST:
+            raise UndecidedError("a function that is not plain")
+        values = Values(self._candidate, scope, self)
+        names = _bound(node, positional, keywords, values)
+        self._depth += 1
+        body = _Body(values, self)
+        for after in body.block(node.body, replace(state, names=names, result=None)):
+            result = after.result if after.result is not None else "None"
+            yield replace(after, names=state.names, result=state.result), result
+        self._depth -= 1
+
+
+def _bound(
+    node: ast.FunctionDef, positional: Sequence[str], keywords: dict[str, str], values: Values
+) -> dict[str, str]:
+    arguments = node.args
+    if arguments.vararg or arguments.kwarg:
+        raise UndecidedError("a function that takes any arguments")
+    plain = [*arguments.posonlyargs, *arguments.args]
+    names = dict(zip((item.arg for item in plain), positional, strict=False)) | keywords
+    defaults = [*zip(reversed(plain), reversed(arguments.defaults), strict=False)]
+    defaults += [
+        (item, given)
+        for item, given in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+        if given
+    ]
+    for item, given in defaults:
+        if item.arg not in names:
+            names[item.arg] = " | ".join(text for _, text in values.of(given, State()))
+    if set(names) != {item.arg for item in (*plain, *arguments.kwonlyargs)}:
+        raise UndecidedError("arguments that do not fit")
+    return names
+
+
+class _Body:
+    """Statements of one function."""
+
+    def __init__(self, values: Values, functions: Functions) -> None:
+        self._values, self._functions = values, functions
+
+    def block(self, nodes: Sequence[ast.stmt], state: State) -> Iterator[State]:
+        """Yield the states after a block; those that returned go on no further."""
+        if not nodes or state.result is not None:
+            yield state
+            return
+        for after in self._statement(nodes[0], state):
+            yield from self.block(nodes[1:], after)
+
+    def _statement(  # noqa: C901, PLR0912 - a case for each kind
+        self, node: ast.stmt, state: State
+    ) -> Iterator[State]:
+        self._functions.step()
+        match node:
+            case ast.Expr():
+                yield from (after for after, _ in self._values.of(node.value, state))
+            case ast.Assign():
+                for after, text in self._values.of(node.value, state):
+                    yield from self._assign(node.targets, node.value, text, after)
+            case ast.AnnAssign(value=ast.expr() as value):
+                for after, text in self._values.of(value, state):
+                    yield from self._assign([node.target], value, text, after)
+            case ast.AugAssign(target=ast.Name() as target):
+                expression = ast.BinOp(ast.Name(target.id, ast.Load()), node.op, node.value)
+                for after, text in self._values.of(ast.copy_location(expression, node), state):
+                    yield after.bound(target.id, text)
+            case ast.Return():
+                value = node.value or ast.Constant(None)
+                yield from (replace(after, result=text) for after, text in self._values.of(value, state))
+            case ast.If():
+                for after, condition in self._values.of(node.test, state):
+                    for holds, branch in after.branches(condition):
+                        yield from self.block(node.body if holds else node.orelse, branch)
+            case ast.For() | ast.While():
+                yield from self._loop(node, state)
+            case ast.With():
+                for after, _ in self._values.all([item.context_expr for item in node.items], state):
+                    yield from self.block(node.body, after)
+            case ast.Assert() | ast.Pass() | ast.Delete() | ast.AnnAssign(value=None):
+                yield state
+            case ast.Raise():
+                return
+            case _:
+                raise UndecidedError(f"a {type(node).__name__}")
+
+    def _assign(
+        self, targets: Sequence[ast.expr], value: ast.expr, text: str, state: State
+    ) -> Iterator[State]:
+        for target in targets:
+            state = self._assigned(target, value, text, state)
+        yield state
+
+    def _assigned(self, target: ast.expr, value: ast.expr, text: str, state: State) -> State:
+        match target:
+            case ast.Name(id=name):
+                return state.bound(name, text)
+            case ast.Attribute(value=ast.Name(id=owner), attr=name) if state.names.get(owner) == "self":
+                return state.assigned(name, text)
+            case ast.Tuple(elts=parts) | ast.List(elts=parts):
+                for place, part in enumerate(parts):
+                    state = self._assigned(part, value, short(f"{text}[{place}]"), state)
+                return state
+            case ast.Subscript():
+                event = Event("operator", "copy", text, 0, 1, target.lineno, target.col_offset)
+                return state.with_event(event)
+        raise UndecidedError("an assignment to what is not a name")
+
+    def _loop(self, node: ast.For | ast.While, state: State) -> Iterator[State]:
+        if node.orelse or any(isinstance(inner, ast.Return) for inner in ast.walk(node)):
+            raise UndecidedError("a loop that returns")
+        head = node.iter if isinstance(node, ast.For) else node.test
+        changed = {
+            inner.id
+            for inner in ast.walk(node)
+            if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)
+        }
+        for after, text in self._values.of(head, state):
+            name = short(f"{text} {ast.dump(node)}")
+            inside = after
+            for variable in changed:
+                inside = inside.bound(variable, f"{variable} in {name}")
+            body = [inner for inner in node.body if not isinstance(inner, ast.Break | ast.Continue)]
+            seen: dict[Event, None] = {}
+            for last in self.block(body, inside):
+                seen |= dict.fromkeys(repeated(last, len(after.events)))
+            yield replace(inside, events=(*after.events, *seen))

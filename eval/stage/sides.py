@@ -1,0 +1,86 @@
+"""The two sides that a stage compares: the candidate and the current code, with all that is known of each."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from eval.base import Record
+from eval.records import Violation
+from eval.rules.candidate import Candidate
+from eval.rules.source import parse
+from eval.rules.walk import TooDeepError, collect
+from eval.stage.configs import Settings, Tuned, kernels_of
+from eval.stage.paths import Path, host_paths
+
+
+class Launched(Record):
+    """One kernel in one configuration, as it was launched by one call of `forward` on the official case."""
+
+    kernel: str
+    settings: Settings
+    grid: tuple[int, ...]
+    launches: int
+
+
+class Ran(Record):
+    """What running a piece of code has shown; each part is None where it was not looked at."""
+
+    launched: tuple[Launched, ...] | None = None
+    """From a dry launch."""
+    operators: dict[str, int] | None = None
+    """Calls by family of library operator, in one call of `forward`."""
+    launches: dict[str, int] | None = None
+    """Launches by kernel, in one call of `forward`."""
+
+    def grids(self, kernel: str) -> dict[frozenset[tuple[str, object]], tuple[int, ...]]:
+        """Return the grids of a kernel by block sizes."""
+        return {one.settings.blocks(): one.grid for one in self.launched or () if one.kernel == kernel}
+
+
+class Side(NamedTuple):
+    """One piece of code."""
+
+    kernels: dict[str, Tuned]
+    paths: tuple[Path, ...] | None
+    ran: Ran
+    line: int
+    """Of `forward`."""
+
+    def launched_names(self) -> frozenset[str] | None:
+        """Return the kernels that `forward` launches, or may launch; None where it is not known."""
+        if self.ran.launches is not None:
+            return frozenset(self.ran.launches)
+        if self.paths is None:
+            return None
+        return frozenset(event.name for path in self.paths for event in path.events if event.kind == "launch")
+
+
+def read_side(code: str, ran: Ran | None) -> Side | None:
+    """Return what is known of a piece of code; None where it does not parse."""
+    tree = parse(code)
+    if isinstance(tree, Violation):
+        return None
+    try:
+        candidate = Candidate(collect(code, tree))
+    except TooDeepError:
+        return None
+    paths = host_paths(candidate)
+    events = [event for path in paths for event in path.events if event.kind == "launch"] if paths else None
+    ran = ran or Ran()
+    kernels = {name: _completed(kernel, ran) for name, kernel in kernels_of(candidate, events).items()}
+    forward = candidate.reach.forward()
+    return Side(kernels, paths, ran, getattr(forward.node, "lineno", 1) if forward is not None else 1)
+
+
+def _completed(kernel: Tuned, ran: Ran) -> Tuned:
+    """Return a kernel with the configs that a dry launch has shown, where the text leaves them open."""
+    if kernel.configs is not None or ran.launched is None:
+        return kernel
+    found = {one.settings.key(): one.settings for one in ran.launched if one.kernel == kernel.name}
+    if not found:
+        return kernel
+    placed = (
+        settings.model_copy(update={"line": kernel.line, "column": kernel.column})
+        for settings in found.values()
+    )
+    return kernel.model_copy(update={"configs": tuple(placed)})

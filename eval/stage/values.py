@@ -1,0 +1,206 @@
+"""Expressions of host code, followed without running: each gives a text over the inputs, and events."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from eval.rules.scopes import own_definition, path_of
+from eval.stage.events import ANY_NUMBER, Event, function_event, method_event
+from eval.stage.state import State, UndecidedError, comparison, short
+
+if TYPE_CHECKING:
+    from eval.rules.candidate import Candidate
+    from eval.rules.scopes import Scope
+    from eval.stage.paths import Functions
+
+Valued = Iterator[tuple[State, str]]
+KERNEL = "kernel:"
+_METADATA = {"dim": "ndim", "ndimension": "ndim", "nelement": "numel()", "numel": "numel()"}
+_OPERATORS = {
+    ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=",
+    ast.Is: "is", ast.IsNot: "is not", ast.In: "in", ast.NotIn: "not in",
+}  # fmt: skip
+
+
+class Values:
+    """Evaluates expressions in one scope; `functions` follows calls into the candidate's own functions."""
+
+    def __init__(self, candidate: Candidate, scope: Scope, functions: Functions) -> None:
+        self._candidate, self._scope, self._functions = candidate, scope, functions
+
+    def of(  # noqa: C901, PLR0912 - a case for each kind
+        self, node: ast.expr, state: State
+    ) -> Valued:
+        """Yield each value that an expression can have, with the state after it."""
+        self._functions.step()
+        match node:
+            case ast.Constant():
+                yield state, repr(node.value)
+            case ast.Name():
+                yield state, self._name(node, state)
+            case ast.Attribute():
+                yield from self._attribute(node, state)
+            case ast.Call():
+                yield from self._call(node, state)
+            case ast.IfExp():
+                for after, condition in self.of(node.test, state):
+                    for value, branch in after.branches(condition):
+                        yield from self.of(node.body if value else node.orelse, branch)
+            case ast.Compare(ops=[operator], comparators=[right]):
+                for after, (one, other) in self.all([node.left, right], state):
+                    yield after, comparison(one, _OPERATORS[type(operator)], other)
+            case ast.UnaryOp(op=ast.Not()):
+                yield from ((after, f"not {text}") for after, text in self.of(node.operand, state))
+            case ast.Lambda():
+                yield state, self._lambda(node, state)
+            case ast.NamedExpr(target=ast.Name(id=name)):
+                yield from ((after.bound(name, text), text) for after, text in self.of(node.value, state))
+            case ast.ListComp() | ast.SetComp() | ast.GeneratorExp() | ast.DictComp():
+                yield state, self._comprehension(node, state)
+            case _:
+                yield from self._composed(node, state)
+
+    def all(self, nodes: Sequence[ast.expr], state: State) -> Iterator[tuple[State, tuple[str, ...]]]:
+        """Yield the values of several expressions, evaluated one after another."""
+        if not nodes:
+            yield state, ()
+            return
+        for after, first in self.of(nodes[0], state):
+            for last, rest in self.all(nodes[1:], after):
+                yield last, (first, *rest)
+
+    def _name(self, node: ast.Name, state: State) -> str:
+        if node.id in state.names:
+            return state.names[node.id]
+        own = own_definition(node, self._scope)
+        if own is not None:
+            kernel = self._candidate.module.kernel_of(node, self._scope)
+            return f"{KERNEL}{kernel.name}" if kernel is not None else f"own:{own.name}"
+        path = path_of(node, self._scope)
+        if path is not None:
+            return path
+        bound = self._candidate.values_of(node, self._scope)
+        if len(bound) == 1 and isinstance(bound[0], ast.expr):
+            values = list(self.of(bound[0], State()))
+            return values[0][1] if len(values) == 1 else f"global:{node.id}"
+        return f"name:{node.id}"
+
+    def _attribute(self, node: ast.Attribute, state: State) -> Valued:
+        path = path_of(node, self._scope)
+        if path is not None and not (isinstance(node.value, ast.Name) and node.value.id in state.names):
+            yield state, path
+            return
+        for after, base in self.of(node.value, state):
+            known = after.attributes.get(node.attr) if base == "self" else None
+            yield after, known if known is not None else short(f"{base}.{node.attr}")
+
+    def _composed(self, node: ast.expr, state: State) -> Valued:
+        """Every other expression: its parts in order; what may be skipped happens at least never."""
+        parts = [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)]
+        signs = ",".join(
+            type(op).__name__ for op in ast.iter_child_nodes(node) if isinstance(op, ast.operator)
+        )
+        operator = getattr(node, "op", None)
+        label = f"{type(node).__name__}{type(operator).__name__ if operator else signs}"
+        for after, texts in self.all(parts, state):
+            last = _maybe(after, len(state.events)) if isinstance(node, ast.BoolOp) else after
+            if isinstance(node, ast.Subscript):
+                yield last, short(f"{texts[0]}[{','.join(texts[1:])}]")
+            else:
+                yield last, short(f"{label}({','.join(texts)})")
+
+    def _lambda(self, node: ast.Lambda, state: State) -> str:
+        inner = state
+        for place, argument in enumerate([*node.args.posonlyargs, *node.args.args]):
+            inner = inner.bound(argument.arg, f"given{place}")
+        return f"lambda: {self._quiet(node.body, inner)}"
+
+    def _comprehension(
+        self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp, state: State
+    ) -> str:
+        inner, heads = state, []
+        for place, generator in enumerate(node.generators):
+            heads.append(self._quiet(generator.iter, inner))
+            for name in _target_names(generator.target):
+                inner = inner.bound(name, f"each{place}:{name}")
+            heads += [self._quiet(test, inner) for test in generator.ifs]
+        parts = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
+        return short(f"[{','.join(self._quiet(part, inner) for part in parts)} for {','.join(heads)}]")
+
+    def _quiet(self, node: ast.expr, state: State) -> str:
+        values = list(self.of(node, state))
+        if any(after.events != state.events for after, _ in values):
+            raise UndecidedError("an operator or a launch within a lambda or comprehension")
+        return " | ".join(dict.fromkeys(text for _, text in values))
+
+    def _call(self, node: ast.Call, state: State) -> Valued:
+        if any(isinstance(argument, ast.Starred) for argument in node.args) or any(
+            keyword.arg is None for keyword in node.keywords
+        ):
+            own = isinstance(node.func, ast.Name) and own_definition(node.func, self._scope) is not None
+            if own or isinstance(node.func, ast.Subscript):
+                raise UndecidedError("arguments that are unpacked")
+        if isinstance(node.func, ast.Subscript):
+            yield from self._launch(node, node.func, state)
+            return
+        for called, callee in self.of(node.func, state):
+            operands = [*node.args, *(keyword.value for keyword in node.keywords)]
+            for after, texts in self.all(operands, called):
+                yield from self._called(node, callee, texts, after)
+
+    def _called(self, node: ast.Call, callee: str, texts: tuple[str, ...], state: State) -> Valued:
+        if callee.startswith(("own:", "self.", KERNEL)):
+            names = [keyword.arg or "" for keyword in node.keywords]
+            positional = texts[: len(node.args)]
+            keywords = dict(zip(names, texts[len(node.args) :], strict=True))
+            yield from self._functions.call(callee, positional, keywords, state)
+            return
+        labels = [""] * len(node.args) + [f"{keyword.arg}=" for keyword in node.keywords]
+        texts = tuple(f"{label}{text}" for label, text in zip(labels, texts, strict=True))
+        base, _, name = callee.rpartition(".")
+        operands = short(f"{base};{','.join(texts)}")
+        is_method = isinstance(node.func, ast.Attribute) and path_of(node.func, self._scope) is None
+        event = method_event(name, operands) if is_method else None
+        if callee.startswith("torch.") and not is_method:
+            event = function_event(callee, operands)
+        if event is not None:
+            event = event._replace(line=node.lineno, column=node.col_offset)
+        yield state.with_event(event), self._result(callee, base, name, texts)
+
+    @staticmethod
+    def _result(callee: str, base: str, name: str, texts: tuple[str, ...]) -> str:
+        if base and name == "size":
+            return short(f"{base}.shape[{texts[0]}]" if texts else f"{base}.shape")
+        if base and name in _METADATA and not texts:
+            return short(f"{base}.{_METADATA[name]}")
+        return short(f"{callee}({','.join(texts)})")
+
+    def _launch(self, node: ast.Call, target: ast.Subscript, state: State) -> Valued:
+        for after, (kernel, grid) in self.all([target.value, target.slice], state):
+            if not kernel.startswith(KERNEL):
+                raise UndecidedError("a launch of what may be any kernel")
+            operands = [*node.args, *(keyword.value for keyword in node.keywords)]
+            for last, texts in self.all(operands, after):
+                name = kernel.removeprefix(KERNEL)
+                keywords = [keyword.arg or "" for keyword in node.keywords]
+                names = [*self._functions.parameters(name)[: len(node.args)], *keywords]
+                options = tuple(zip(names, texts, strict=False))
+                event = Event("launch", name, grid, 1, 1, node.lineno, node.col_offset, options)
+                yield last.with_event(event), "None"
+
+
+def _maybe(state: State, before: int) -> State:
+    happened = tuple(event._replace(least=0) for event in state.events[before:])
+    return replace(state, events=(*state.events[:before], *happened))
+
+
+def repeated(state: State, before: int) -> tuple[Event, ...]:
+    """Return the events since `before` as those of a loop: never, once, or any number of times."""
+    return tuple(event._replace(least=0, most=ANY_NUMBER) for event in state.events[before:])
+
+
+def _target_names(target: ast.expr) -> list[str]:
+    return [node.id for node in ast.walk(target) if isinstance(node, ast.Name)]
