@@ -21,17 +21,17 @@ USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
-$(BIN)/python:
+$(BIN)/python $(BIN)/pip &:
 	@for python in $(CANDIDATES); do \
-		if $$python -c '$(USABLE)' 2>/dev/null; then exec $$python -m venv $(VENV); fi; \
+		if $$python -c '$(USABLE)' 2>/dev/null; then exec $$python -m venv --clear $(VENV); fi; \
 	done; \
 	echo 'no Python 3.11 or newer with venv is here: apt-get install python3-venv, or make PYTHON=...' >&2; exit 4
 
-$(VENV)/installed: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/installed: pyproject.toml constraints.txt | $(BIN)/python $(BIN)/pip
 	$(INSTALL) --editable '.[eval]'
 	@touch $@
 
-$(VENV)/installed-dev: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/installed-dev: pyproject.toml constraints.txt | $(BIN)/python $(BIN)/pip
 	$(INSTALL) --editable '.[eval,dev]'
 	@touch $(VENV)/installed $@
 
