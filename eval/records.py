@@ -221,6 +221,8 @@ class Guarantees(Record):
     missing: tuple[str, ...] = ()
     """Levels that this machine could not give."""
     clock_audit: bool = False
+    compiled_for: str | None = None
+    """On a CPU, the target that all launched kernels compiled for; None where that was not shown."""
 
 
 class Environment(Record):

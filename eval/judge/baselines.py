@@ -10,7 +10,7 @@ from eval.judge import gpu
 from eval.judge.calls import Caller
 from eval.judge.correctness import instance_key
 from eval.judge.faults import FaultRaised, JudgeError, failed
-from eval.judge.reference import CaseReference
+from eval.judge.reference import CaseReference, size_case
 from eval.judge.regions import DeviceRegion, bytes_needed
 from eval.judge.result import flops_of
 from eval.judge.runner import Runner
@@ -36,10 +36,7 @@ def official_case(job: Job) -> Case:
         JudgeError: the problem has no size of that name.
 
     """
-    for size in job.problem.sizes:
-        if job.size in (None, size.name):
-            return Case(name=size.name, constants=size.constants)
-    raise JudgeError(f"{job.problem.name} has no size {job.size!r}")
+    return size_case(job.problem, job.size)
 
 
 class Baselines:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from eval import EVALUATOR_VERSION
+from eval.dry_launch.gate import CompileGate
 from eval.judge.processes import Zygote
 from eval.judge.trial import Trial
 from eval.records import Environment, Job, Verdict
@@ -26,6 +27,7 @@ class Bench:
         self._zygote = Zygote(cuda=cuda)
         self._environment = self._describe()
         self._baselines: Baselines | None = None
+        self._gate = CompileGate()
 
     def _describe(self) -> Environment:
         versions = self._zygote.versions
@@ -42,7 +44,7 @@ class Bench:
     @property
     def healthy(self) -> bool:
         """Tell whether what was judged last left nothing behind that disturbs the next."""
-        return self._zygote.healthy
+        return self._zygote.healthy and self._gate.healthy
 
     def judge(self, job: Job) -> Verdict:
         """Judge one candidate.
@@ -52,7 +54,7 @@ class Bench:
 
         """
         if not self._cuda:
-            return Trial(job, self._zygote, self._environment).judge()
+            return Trial(job, self._zygote, self._environment, self._gate).judge()
         from eval.judge.device_trial import Baselines, DeviceTrial
 
         if self._baselines is None or not self._baselines.fits(job):
@@ -65,4 +67,5 @@ class Bench:
         """End all runners."""
         if self._baselines is not None:
             self._baselines.close()
+        self._gate.close()
         self._zygote.close()

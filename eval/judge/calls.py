@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 
 from eval.judge.compare import DEFAULT_BUDGET, Mismatch, compare, explain
-from eval.judge.contents import fill, fill_other
+from eval.judge.contents import NEAR, exchange, fill, fill_other
 from eval.judge.faults import incorrect
 from eval.judge.regions import bytes_needed
 from eval.plain import encode
@@ -57,16 +57,21 @@ class Caller:
                 private.append(spec.value)
                 continue
             copy = self._copy_for(desc, (slot, len(placed)))
-            if copy.dtype.is_floating_point:
-                fill(copy, family, self._rng)
-            else:
-                fill_other(copy, self._rng)
+            self._refill(copy, family)
             target = self._region.tensor(desc)
             target.copy_(copy)
             message.append({"tensor": desc.model_dump(mode="json")})
             placed.append(target)
             private.append(copy)
         return Prepared(message, placed, private, family)
+
+    def _refill(self, copy: torch.Tensor, family: str) -> None:
+        if family == NEAR and exchange(copy, self._rng):
+            return
+        if copy.dtype.is_floating_point:
+            fill(copy, "normal" if family == NEAR else family, self._rng)
+        else:
+            fill_other(copy, self._rng)
 
     def _placed(self, case: CaseReference, slot: int) -> list[TensorDesc | None]:
         start = slot * bytes_needed(case.inputs, self._region.align) if slot else 0

@@ -79,6 +79,7 @@ class Contained:
             "policy": policy.model_dump(mode="json"),
             "env": self._environment(cuda=cuda),
             "memory": {"size_bytes": region.size_bytes, "split": region.split},
+            "dry": self._zygote.dry,
         }
         try:
             self.channel.send(start)
@@ -97,7 +98,7 @@ class Contained:
 
     def _environment(self, *, cuda: bool) -> dict[str, str]:
         folder = str(self._folder)
-        return clean_environment(self._folder, cuda=cuda) | {
+        return clean_environment(self._folder, cuda=cuda, dry=self._zygote.dry) | {
             "TRITON_CACHE_DIR": folder + "/triton", "TORCHINDUCTOR_CACHE_DIR": folder + "/inductor",
             "CUDA_CACHE_PATH": folder + "/cuda", "XDG_CACHE_HOME": folder + "/cache",
         }  # fmt: skip

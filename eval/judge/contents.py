@@ -65,6 +65,9 @@ FAMILIES: dict[str, Fill] = {
     **DENSE, "heavy": _heavy, "integers": _integers, "tiny": _tiny, "spikes": _spikes,
     "sorted": _sorted, "signed_zeros": _signed_zeros,
 }  # fmt: skip
+NEAR = "near"
+"""The contents before, two elements exchanged: a key made of a few elements or a sum stays the same."""
+_ENDS, _TRIED = 8, 64
 _HALF_UNIT = 2.0**-6
 _ROW_GROUPS = 8
 
@@ -85,6 +88,20 @@ def fill(out: torch.Tensor, family: str, rng: torch.Generator) -> None:
     for chunk in rows.chunk(_ROW_GROUPS, dim=0):
         pick = int(torch.randint(len(names), (), generator=rng, device=rng.device))
         FAMILIES[names[pick]](chunk, rng, unit)
+
+
+def exchange(out: torch.Tensor, rng: torch.Generator) -> bool:
+    """Exchange two elements that differ, away from both ends and the middle; False where there is no room."""
+    flat = out.view(-1)
+    room = flat.numel() // 2 - 2 * _ENDS
+    if room < _ENDS:
+        return False
+    places = torch.randint(_ENDS, _ENDS + room, (_TRIED,), generator=rng, device=rng.device)
+    places += torch.randint(0, 2, (_TRIED,), generator=rng, device=rng.device) * (flat.numel() // 2)
+    tried = flat[places].double()
+    pair = places[torch.stack((tried.argmin(), tried.argmax()))]
+    flat[pair] = flat[pair.flip(0)]
+    return True
 
 
 def fill_other(out: torch.Tensor, rng: torch.Generator) -> None:

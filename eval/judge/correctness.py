@@ -7,7 +7,7 @@ import secrets
 from functools import partial
 from typing import TYPE_CHECKING
 
-from eval.judge.contents import FAMILIES
+from eval.judge.contents import FAMILIES, NEAR
 from eval.judge.faults import FaultRaised, failed, rejected
 from eval.judge.library import compute_operators
 from eval.plain import encode
@@ -18,13 +18,18 @@ if TYPE_CHECKING:
 
     from eval.judge.calls import Caller
     from eval.judge.reference import CaseReference, Signature
-    from eval.judge.runner import Runner
+    from eval.judge.runner import Facts, Runner
 
 _LEAST_CALLS = 12
 _CASES_PER_CONFIG = 2
 _DETAIL_CHARS = 500
 _MOST_CONFIGS = 256
 _MIXED = "mixed"
+_NEAR_PAIRS = 2
+_SUPPRESSED = 2
+"""Calls without launches among the calls of a runner."""
+_MODERATE = 0.01, 0.5
+"""Part of the largest case's elements that a case of moderate size has."""
 _random = secrets.SystemRandom()
 
 
@@ -40,7 +45,10 @@ class Correctness:
         self._caller, self._runner, self._guard = caller, runner, guard
         self._known: set[str] = set()
         self._signatures: dict[str, Signature] = {}
+        self._launched: set[str] = set()
         self.configs: dict[str, int] = {}
+        self.launched: frozenset[str] = frozenset()
+        """Names of the kernels that ran on the deciding cases, as the runner tells them."""
         self.calls = 0
 
     def decide(self, cases: list[CaseReference]) -> None:
@@ -54,6 +62,22 @@ class Correctness:
         for index, case in enumerate(order):
             self._call(case, forced=index)
         self._work_off(self._remaining(cases))
+        self.launched = frozenset(self._launched)
+
+    def audit(self, cases: list[CaseReference]) -> None:
+        """Suppress launches from the first call on, for a runner that serves no other purpose.
+
+        Contents are as in any call. What a call answers after one without launches is not held
+        against the candidate, since an honest one may have kept what a kernel was to compute.
+        """
+        moderate = _moderate(cases)
+        plan = _random.sample([True] * _SUPPRESSED + [False], _SUPPRESSED + 1)
+        for suppress in plan:
+            case = _random.choice(moderate)
+            if suppress:
+                self._audit_launches(case)
+            else:
+                self._unchecked(case)
 
     def _remaining(self, cases: list[CaseReference]) -> list[Callable[[], object]]:
         count = max([1, *self.configs.values()])
@@ -61,13 +85,15 @@ class Correctness:
             raise failed("timeout", f"{count} configurations; at most {_MOST_CONFIGS} can each be checked")
         largest = max(cases, key=_elements)
         picks = [(config, case) for config in range(count) for case in self._cases_for(cases, largest)]
-        while len(picks) + self.calls < _LEAST_CALLS:
+        while len(picks) + 2 * _NEAR_PAIRS + self.calls < _LEAST_CALLS:
             picks.append((_random.randrange(count), _random.choice(cases)))
         work: list[Callable[[], object]] = [
             partial(self._call, case, forced=config) for config, case in picks
         ]
+        moderate = _moderate(cases)
+        work += [partial(self._call_near, _random.choice(moderate)) for _ in range(_NEAR_PAIRS)]
         if self._guard:
-            work += [partial(self._audit_operators, largest), partial(self._audit_launches, largest)]
+            work += [partial(self._audit_launches, case) for case in (largest, _random.choice(moderate))]
         return _random.sample(work, len(work))
 
     def _cases_for(self, cases: list[CaseReference], largest: CaseReference) -> list[CaseReference]:
@@ -93,27 +119,31 @@ class Correctness:
             self._signatures[case.case.name] = case.signature()
         return self._signatures[case.case.name]
 
-    def _call(self, case: CaseReference, *, forced: int | None) -> None:
+    def _call_near(self, case: CaseReference) -> None:
+        """Call twice, the second time with contents that differ in two places alone."""
+        self._call(case, forced=0, family="normal")
+        self._call(case, forced=0, family=NEAR)
+
+    def _call(self, case: CaseReference, *, forced: int | None, family: str | None = None) -> None:
         key = self.prepare_instance(case)
-        family = _random.choice([*FAMILIES, _MIXED, _MIXED])
         facts = self._caller.checked_call(
             self._runner,
             case,
             self.signature(case),
-            family,
+            family or _random.choice([*FAMILIES, _MIXED, _MIXED]),
             key=key,
             forced=forced,
             hold=_random.choice((True, False)),
+            guard=self._guard,
         )
+        self._check_operators(facts)
         self.calls += 1
         self.configs |= facts.configs
+        self._launched |= set(facts.launched)
 
-    def _audit_operators(self, case: CaseReference) -> None:
-        """Record what `forward` dispatches: the problem's computation must not be a library's."""
-        key = self.prepare_instance(case)
-        prepared = self._caller.prepare(case, "normal")
-        self._runner.call(key, prepared.message, forced=0, guard=True)
-        found = compute_operators(self._runner.facts().operators or {})
+    def _check_operators(self, facts: Facts) -> None:
+        """Require of every call that no library does the problem's computation."""
+        found = compute_operators(facts.operators or {}) if self._guard else []
         if found:
             raise rejected(
                 "library_compute",
@@ -121,17 +151,23 @@ class Correctness:
                 "operator_log",
             )
 
+    def _unchecked(self, case: CaseReference) -> None:
+        key = self.prepare_instance(case)
+        prepared = self._caller.prepare(case, "normal")
+        self._runner.call(key, prepared.message, forced=0, guard=True)
+        self._check_operators(self._runner.facts())
+
     def _audit_launches(self, case: CaseReference) -> None:
         """Suppress all launches: an output that is right all the same was not written by a kernel."""
         key = self.prepare_instance(case)
         prepared = self._caller.prepare(case, "normal")
         self._caller.poison(self._runner)
         try:
-            reply = self._runner.call(key, prepared.message, forced=0, suppress=True)
-            self._runner.facts()
+            reply = self._runner.call(key, prepared.message, forced=0, suppress=True, guard=True)
+            self._check_operators(self._runner.facts())
             self._caller.check_form(reply, self.signature(case))
         except FaultRaised as raised:
-            if isinstance(raised.fault, Incorrect) or raised.phase == "run":
+            if isinstance(raised.fault, Incorrect) or raised.phase in ("run", "unsupported"):
                 return
             raise
         if self._caller.check_values(case, prepared, self._runner.tensors(reply)) is None:
@@ -163,6 +199,12 @@ class Correctness:
                 detail=raised.detail[:_DETAIL_CHARS],
             )
         return VariantResult(case=case.case.name, status="passed")
+
+
+def _moderate(cases: list[CaseReference]) -> list[CaseReference]:
+    """Cases too large to be right by luck and too small to take long; all where there are none."""
+    low, high = (part * max(map(_elements, cases)) for part in _MODERATE)
+    return [case for case in cases if low <= _elements(case) <= high] or cases
 
 
 def _elements(case: CaseReference) -> int:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ _POISON_BYTE = 128
 """glibc fills fresh memory with the complement: 0x7F in every byte, which no honest output holds."""
 
 
-def clean_environment(scratch: Path, *, cuda: bool) -> dict[str, str]:
+def clean_environment(scratch: Path, *, cuda: bool, dry: bool = False) -> dict[str, str]:
     """Return an environment made from nothing, for the zygote and all runners."""
     env = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     env |= {
@@ -33,17 +34,20 @@ def clean_environment(scratch: Path, *, cuda: bool) -> dict[str, str]:
         "TORCHINDUCTOR_COMPILE_THREADS": "1",
     }  # fmt: skip
     if not cuda:
-        env |= {"TRITON_INTERPRET": "1", "MALLOC_PERTURB_": str(_POISON_BYTE), "CUDA_VISIBLE_DEVICES": ""}
+        env |= {"MALLOC_PERTURB_": str(_POISON_BYTE), "CUDA_VISIBLE_DEVICES": ""}
+    if not cuda and not dry:
+        env["TRITON_INTERPRET"] = "1"
     return env
 
 
 class Zygote:
-    """A warm process that forks runners.
+    """A warm process that forks runners; those of a `dry` one compile for a GPU that is not there.
 
     Every method raises `BrokenJudgeError` where that process is gone or does not answer.
     """
 
-    def __init__(self, *, cuda: bool) -> None:
+    def __init__(self, *, cuda: bool, dry: bool = False) -> None:
+        self.dry = dry
         self._folder = WorkingFolder()
         self.scratch = self._folder.path
         self._exits: dict[int, int] = {}
@@ -51,19 +55,25 @@ class Zygote:
         """False once a runner could not be ended: it may disturb those that follow."""
         self._channel, theirs = protocol.pair()
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "eval.runner.zygote", str(theirs.fileno())],
-            env=clean_environment(self.scratch, cuda=cuda), pass_fds=[theirs.fileno()], cwd=self.scratch,
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True,
+            [sys.executable, "-P", "-m", "eval.runner.zygote", str(theirs.fileno()), *["dry"] * dry],
+            env=clean_environment(self.scratch, cuda=cuda, dry=dry), cwd=self.scratch,
+            pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            start_new_session=True,
         )  # fmt: skip
         theirs.close()
+
+    @cached_property
+    def versions(self) -> dict[str, Any]:
+        """What it greets with once it is warm: versions of torch, triton and python."""
         try:
-            self.versions = self._receive(_START_SECONDS)
+            return self._receive(_START_SECONDS)
         except BaseException:
             self.close()
             raise
 
     def fork(self, fds: list[int]) -> int:
         """Fork a runner that inherits `fds`, and return its process id."""
+        assert self.versions
         self._send({"op": "fork"}, fds)
         while True:
             reply = self._receive(_FORK_SECONDS)

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 
 from eval.judge.faults import JudgeError
+from eval.records import Case
 from eval.tensors import dtype_name, torch_dtype
 
 if TYPE_CHECKING:
-    from eval.records import Case, Problem
+    from eval.records import Problem
 
 
 class InputSpec(NamedTuple):
@@ -39,10 +40,11 @@ def patched_source(source: str, constants: dict[str, Any]) -> str:
     """Return `source` with the values of its module constants replaced.
 
     Raises:
-        JudgeError: `source` assigns no constant of that name.
+        JudgeError: `source` is not Python or assigns no constant of that name.
 
     """
-    tree = ast.parse(source)
+    with _our_failure("is not Python"):
+        tree = ast.parse(source)
     missing = set(constants)
     for node in tree.body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
@@ -55,6 +57,19 @@ def patched_source(source: str, constants: dict[str, Any]) -> str:
     if missing:
         raise JudgeError(f"the reference assigns no module constant {', '.join(sorted(missing))}")
     return ast.unparse(tree)
+
+
+def size_case(problem: Problem, size: str | None) -> Case:
+    """Return the case of a size profile; None names the official one.
+
+    Raises:
+        JudgeError: the problem has no size of that name.
+
+    """
+    for profile in problem.sizes:
+        if size in (None, profile.name):
+            return Case(name=profile.name, constants=profile.constants)
+    raise JudgeError(f"{problem.name} has no size {size!r}")
 
 
 class CaseReference:

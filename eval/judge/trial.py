@@ -28,6 +28,7 @@ from eval.records import (
 )  # fmt: skip
 
 if TYPE_CHECKING:
+    from eval.dry_launch.gate import CompileGate
     from eval.judge.processes import Zygote
 
 _OUTPUT_FACTOR = 3
@@ -39,7 +40,10 @@ class Trial:
 
     device = "cpu"
 
-    def __init__(self, job: Job, zygote: Zygote, environment: Environment) -> None:
+    def __init__(
+        self, job: Job, zygote: Zygote, environment: Environment, gate: CompileGate | None = None
+    ) -> None:
+        self._gate = gate if job.audits else None
         self._job, self._zygote, self._environment = job, zygote, environment
         self._common: dict[str, Any] = {
             "device": self.device,
@@ -83,13 +87,19 @@ class Trial:
             raise failed("unsupported", _wrong_here(beyond[0]))
         variants, beyond = self._judgeable(self._references(self._job.problem.variants))
         with contextlib.closing(self._host_region([*cases, *variants])) as region:
+            if self._gate is not None:
+                self._gate.warm()
+            self._audit_apart(region, cases)
             runner = self._start_runner(region)
             try:
-                self._correctness(runner, region, cases, variants)
+                correctness = self._correctness(runner, region, cases, variants)
             finally:
                 self._common["output"] = runner.output() or None
                 runner.kill()
         self._add_unsupported(beyond)
+        if self._gate is not None:
+            target = self._gate.compiled_for(self._job, cases, correctness.launched)
+            self._add_guarantees(compiled_for=target)
 
     def _judgeable(self, cases: list[CaseReference]) -> tuple[list[CaseReference], list[CaseReference]]:
         """Part the cases whose numbers this device gets right from those that it does not."""
@@ -124,6 +134,21 @@ class Trial:
             runner.kill()
             raise JudgeError(f"the sandbox is not complete here: no {', '.join(runner.sandbox_missing)}")
         return runner
+
+    def _audit_apart(self, region: Region, cases: list[CaseReference]) -> None:
+        """Audit a runner that is then thrown away: what it learned of audits ends with it."""
+        if not self._job.audits:
+            return
+        runner = self._start_runner(region)
+        try:
+            runner.load(self._job.code, "ModelNew")
+            Correctness(Caller(self._job.problem, region), runner, guard=True).audit(cases)
+        finally:
+            self._common["output"] = runner.output() or None
+            runner.kill()
+
+    def _add_guarantees(self, **held: Any) -> None:
+        self._common["guarantees"] = self._common["guarantees"].model_copy(update=held)
 
     def _correctness(
         self, runner: Runner, region: Region, cases: list[CaseReference], variants: list[CaseReference]

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from eval.dry_launch.session import DrySession
 from eval.protocol import Channel, ChannelClosedError, ChannelTimeoutError
 from eval.runner.arena import ArenaMemory
 from eval.runner.memory import HostMemory
@@ -35,7 +36,12 @@ def serve(socket_fd: int, memory_fd: int, output_fd: int) -> int:
     report = enter(policy)
     torch.set_num_threads(1)
     memory = _map_memory(memory_fd, start["memory"], cuda=policy.cuda)
-    session = Session(memory, Path(policy.scratch), partial(channel.send, {}), cuda=policy.cuda)
+    scratch = Path(policy.scratch)
+    session: Session | DrySession
+    if start["dry"]:
+        session = DrySession(scratch)
+    else:
+        session = Session(memory, scratch, partial(channel.send, {}), cuda=policy.cuda)
     channel.send({"ready": True, **report.model_dump(mode="json")})
     return _answer_all(channel, session)
 
@@ -55,7 +61,7 @@ def _map_memory(fd: int, place: dict[str, Any], *, cuda: bool) -> HostMemory | A
     return memory
 
 
-def _answer_all(channel: Channel, session: Session) -> int:
+def _answer_all(channel: Channel, session: Session | DrySession) -> int:
     """Answer until the judge goes away; after ``arm`` poll for the request, since waking up takes long."""
     armed = False
     while True:

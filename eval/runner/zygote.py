@@ -4,7 +4,7 @@ Started by exec with an environment made from nothing and one socket. It holds n
 CUDA context, runs one thread and never loads a candidate itself. A runner that has ended stays a
 zombie until the judge lets go of it, so that its process id means nobody else meanwhile.
 
-Usage: python -m eval.runner.zygote SOCKET_FD
+Usage: python -m eval.runner.zygote SOCKET_FD [dry]
 """
 
 from __future__ import annotations
@@ -23,10 +23,12 @@ from typing import Any
 import torch
 import triton
 
+from eval.dry_launch import session as dry_launch
 from eval.protocol import Channel, ChannelClosedError
 from eval.runner import landlock, linux, triton_cache
 from eval.runner.sandbox import fork_contained
 from eval.runner.serve import serve
+from eval.runner.warm import warm_up
 
 _FDS = 3
 _LEAST_LANDLOCK = 2
@@ -39,6 +41,9 @@ def main() -> None:
     linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
     if 0 < landlock.abi() < _LEAST_LANDLOCK:
         triton_cache.install()
+    if sys.argv[2:] == ["dry"]:
+        dry_launch.warm_up()
+    warm_up()
     tempfile.tempdir = None
     channel.send({"torch": torch.__version__, "triton": triton.__version__, "python": sys.version.split()[0]})
     with contextlib.suppress(ChannelClosedError):

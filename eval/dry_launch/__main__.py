@@ -1,0 +1,47 @@
+"""Dry launches as a process: one request a line on stdin, one answer a line on stdout.
+
+An answer is ``{"report": …}`` or, for a failure of ours, ``{"error": …}``.
+
+Usage: python -m eval.dry_launch
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+
+import torch
+
+from eval.dry_launch.launcher import DryLauncher
+from eval.dry_launch.records import DryRequest
+from eval.judge.faults import JudgeError
+from eval.judge.processes import Zygote
+from eval.judge.reference import CaseReference, size_case
+
+
+def main() -> None:
+    """Serve requests until stdin ends."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # whatever the reference prints must not look like an answer
+    torch.set_num_threads(1)
+    with contextlib.closing(Zygote(cuda=False, dry=True)) as zygote:
+        for line in sys.stdin:
+            answers.write(json.dumps(_answer(zygote, line)) + "\n")
+            answers.flush()
+
+
+def _answer(zygote: Zygote, line: str) -> dict[str, object]:
+    request = DryRequest.model_validate_json(line)
+    try:
+        shapes = [size_case(request.problem, request.size), *request.problem.cases[-1:]]
+        cases = [CaseReference(request.problem, shape) for shape in shapes]
+        report = DryLauncher(zygote, request.gpu).launch(request.code, cases, request.limits)
+    except JudgeError as error:
+        return {"error": str(error)}
+    return {"report": report.model_dump(mode="json")}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""What a dry runner does with each request: pretend to be a GPU, load code, call it once, report.
+
+It runs in the candidate's address space, so the judge believes it no more than any other runner.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from eval.dry_launch.capture import Capture
+from eval.dry_launch.fakes import FakeDevice, FakeDriver, NeedsDataError, install_device, random_contents
+from eval.plain import decode
+from eval.runner.load import describe, load_module
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_MOST_FAILURES = 8
+_MESSAGE_CHARS = 2500
+
+
+def warm_up() -> None:
+    """Do once, before runners are forked, what each would do in its first compilation."""
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import compiler
+    from triton.runtime import cache
+
+    key = getattr(compiler, "triton_key", None) or getattr(cache, "triton_key", None)
+    if key is not None:
+        key()
+    compiler.make_backend(GPUTarget("cuda", 90, 32)).hash()
+    x = torch.empty((3, 5), device="meta")
+    with FakeDevice("meta"), torch.no_grad():
+        torch.cat((torch.zeros_like(x.select(1, 0).unsqueeze(1)), x), dim=1)[:-1].movedim(1, 0).contiguous()
+
+
+class DrySession:
+    """One candidate, launched on a GPU that is not there."""
+
+    def __init__(self, scratch: Path) -> None:
+        self._path = scratch / "candidate.py"
+        self._capture = Capture(scratch, self._path)
+        self._source: list[str] = []
+        self._model: Any = None
+
+    def answer(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Answer one request; what the candidate raises becomes an ``error``."""
+        operations = {
+            "target": self._target, "source": self._take_source, "load": self._load, "launch": self._launch,
+        }  # fmt: skip
+        try:
+            return operations[message["op"]](message)
+        except BaseException as error:  # noqa: BLE001 - a candidate may raise anything, and it is a value
+            return {"error": describe(error, "import", self._path, interpreted=False)}
+
+    def _target(self, message: dict[str, Any]) -> dict[str, Any]:
+        from triton.runtime import driver
+
+        install_device(message["properties"])
+        driver.set_active(FakeDriver(message["capability"], message["properties"]))
+        self._capture.install()
+        return {}
+
+    def _take_source(self, message: dict[str, Any]) -> dict[str, Any]:
+        self._source.append(message["text"])
+        return {}
+
+    def _load(self, message: dict[str, Any]) -> dict[str, Any]:
+        with FakeDevice("meta"):
+            module = load_module("".join(self._source), self._path, "candidate")
+        self._model = getattr(module, message["class"])
+        return {}
+
+    def _launch(self, message: dict[str, Any]) -> dict[str, Any]:
+        failure = None
+        try:
+            self._call(message)
+        except BaseException as error:  # noqa: BLE001 - as in `answer`
+            failure = self._described(error)
+        failures = self._capture.failures[: _MOST_FAILURES - 1]
+        if failure is not None and not failures:
+            failures = [failure]
+        return {
+            "builds": self._capture.builds(),
+            "failures": [{**one, "message": one["message"][:_MESSAGE_CHARS]} for one in failures],
+            "launches": self._capture.launches,
+        }
+
+    def _call(self, message: dict[str, Any]) -> None:
+        place = message["place"]
+        dtype = getattr(torch, message["dtype"]) if message["dtype"] else None
+        with torch.no_grad(), FakeDevice(place):
+            model = self._model(*decode(message["init"]))
+            with suppress(AttributeError):
+                model = model.to(place) if dtype is None else model.to(place, dtype)
+            model(*[_argument(item, place) for item in message["inputs"]])
+
+    def _described(self, error: BaseException) -> dict[str, Any]:
+        described = describe(error, "run", self._path, interpreted=False)
+        kind = "needs_data" if isinstance(error, NeedsDataError) else "candidate"
+        return {
+            "kind": "memory" if described["phase"] == "memory" else kind,
+            "kernel": None, "config": {}, "line": described["line"],
+            "message": f"{described['type']}: {described['message']}",
+        }  # fmt: skip
+
+
+def _argument(item: dict[str, Any], place: str) -> Any:
+    if "value" in item:
+        return decode(item["value"])
+    shape, dtype = tuple(item["shape"]), getattr(torch, item["dtype"])
+    if place == "meta":
+        return torch.empty(shape, dtype=dtype, device="meta")
+    return random_contents(shape, dtype)
