@@ -10,7 +10,7 @@ from queue import SimpleQueue
 
 from harness.errors import HarnessError
 from harness.llm.budget import Purse
-from harness.llm.client import open_client
+from harness.llm.client import CONNECTIONS, open_client
 from harness.llm.desk import Desk, Office
 from harness.llm.endpoint import Endpoint, open_endpoint
 from harness.llm.gate import Gate
@@ -139,12 +139,13 @@ class _Collector:
         gates = {_place(endpoint): _gate(endpoint, desks) for _, endpoint, _ in desks}
         async with AsyncExitStack() as clients, asyncio.TaskGroup() as group:
             for spec, endpoint, jobs in desks:
-                client = await clients.enter_async_context(open_client(endpoint, spec.concurrency))
-                desk = Desk(spec, endpoint, client, gates[_place(endpoint)], office)
+                desk = Desk(spec, endpoint, gates[_place(endpoint)], office)
                 staff.append(desk)
-                waiting = iter(jobs)
-                for _ in range(min(spec.concurrency, len(jobs))):
-                    group.create_task(desk.work(waiting))
+                waiting, workers = iter(jobs), min(spec.concurrency, len(jobs))
+                for start in range(0, workers, CONNECTIONS):
+                    client = await clients.enter_async_context(open_client(spec, endpoint))
+                    for _ in range(start, min(start + CONNECTIONS, workers)):
+                        group.create_task(desk.work(client, waiting))
         self._errors += [desk.error for desk in staff if desk.error is not None]
 
 

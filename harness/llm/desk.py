@@ -48,12 +48,9 @@ class Office(NamedTuple):
 class Desk:
     """One model. Its workers run side by side in one event loop."""
 
-    def __init__(
-        self, spec: ModelSpec, endpoint: Endpoint, client: openai.AsyncOpenAI, gate: Gate, office: Office
-    ) -> None:
+    def __init__(self, spec: ModelSpec, endpoint: Endpoint, gate: Gate, office: Office) -> None:
         self._spec = spec
         self._endpoint = endpoint
-        self._client = client
         self._gate = gate
         self._office = office
         self._together = spec.n
@@ -62,16 +59,16 @@ class Desk:
         self.error: HarnessError | None = None
         """What stopped this model early."""
 
-    async def work(self, jobs: Iterator[Job]) -> None:
+    async def work(self, client: openai.AsyncOpenAI, jobs: Iterator[Job]) -> None:
         """Make calls until there are none left, or the model is stopped."""
         for job in jobs:
             if self.error is not None or self._office.purse.stopped_by is not None:
                 return
-            await self._make(OpenCall(job))
+            await self._make(client, OpenCall(job))
 
-    async def _make(self, call: OpenCall) -> None:
+    async def _make(self, client: openai.AsyncOpenAI, call: OpenCall) -> None:
         while not call.done:
-            trouble = await self._turn(call)
+            trouble = await self._turn(client, call)
             if trouble is None:
                 call.tries = 0
             elif self.error is not None or trouble.fatal or call.tries > self._spec.max_retries:
@@ -80,7 +77,7 @@ class Desk:
             else:
                 await asyncio.sleep(self._wait_s(call.tries, trouble))
 
-    async def _turn(self, call: OpenCall) -> Trouble | None:
+    async def _turn(self, client: openai.AsyncOpenAI, call: OpenCall) -> Trouble | None:
         """Send a call once, when its turn has come, and keep what came."""
         expected = self._expected(call)
         reserved = await self._office.purse.reserve(expected.total, expected.cost(self._spec.price))
@@ -96,7 +93,7 @@ class Desk:
                 if not rows:
                     return None
                 spent, gathered = Amount(calls=1), Gathered(self._endpoint)
-                trouble = await self._send(call, rows, gathered)
+                trouble = await self._send(client, call, rows, gathered)
                 tokens = bill(gathered, len(rows), call.prompt.text)
                 place.used(tokens.total)
             spent = Amount(calls=1, tokens=tokens, cost=tokens.cost(self._spec.price) or 0.0)
@@ -129,10 +126,12 @@ class Desk:
                 call.rows.pop(sample)
                 office.tell(Event(claim.state, claim.reply_id))
 
-    async def _send(self, call: OpenCall, rows: dict[int, int], gathered: Gathered) -> Trouble | None:
+    async def _send(
+        self, client: openai.AsyncOpenAI, call: OpenCall, rows: dict[int, int], gathered: Gathered
+    ) -> Trouble | None:
         call.tries += 1
         try:
-            await ask(self._client, self._spec, self._endpoint, call.prompt, list(rows), gathered)
+            await ask(client, self._spec, self._endpoint, call.prompt, list(rows), gathered)
         except asyncio.CancelledError:
             self._office.cut.extend(receipts(gathered, rows, call.tries).interrupted())
             raise
