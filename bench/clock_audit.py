@@ -29,6 +29,7 @@ from eval.judge.trial import hidden_paths
 from eval.records import Job, Limits
 from harness.problems import load_problem
 
+LEADS = (0, 400_000, timing.LEAD_CYCLES)
 SIZES = {"full": (0.0, 0.05), "4096": (0.0, 0.1, 0.2)}
 LIE = """
 
@@ -56,7 +57,7 @@ def main() -> None:
             rows.append(trials(job, baselines, zygote, shortening, arguments))
             print(json.dumps(rows[-1]), flush=True)
         if size == "full":
-            leads = [lead(job, baselines, zygote, cycles, arguments) for cycles in (0, timing.LEAD_CYCLES)]
+            leads = [lead(job, baselines, zygote, cycles, arguments) for cycles in LEADS]
             print(json.dumps(leads), flush=True)
         baselines.close()
     zygote.close()

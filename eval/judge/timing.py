@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from eval.judge.runner import Runner, TimedReply
     from eval.records import IncorrectReason
 
-LEAD_CYCLES = 400_000
-"""Spin in front of a turn for each of its calls, about 0.2 ms: longer than it takes to queue a forward."""
+LEAD_CYCLES, LEAD_CYCLES_A_CALL = 600_000, 400_000
+"""Spin in front of a turn, about 0.3 ms and 0.2 ms for each call: longer than it takes to queue them. With
+0.2 ms alone a slow host let the GPU run dry, and some calls of a 3 ms kernel read 5 % too long."""
 _BATCH_MS = 2.0
 """Short calls are timed several in a turn, so that the cost of the exchange is shared."""
 _MOST_CALLS = 32
@@ -82,10 +83,13 @@ class TimingSession:
             self._settle()
             trusted.runner.arm()
             start = time.monotonic_ns()
-            events += trusted.runner.null_calls(self.calls, self.calls * LEAD_CYCLES)
+            events += trusted.runner.null_calls(self.calls, self._lead_cycles())
             waits.append((trusted.runner.rung_ns - start) / 1e6)
         self.null_ms, self.null_spread_ms = stats.median(waits), stats.spread(waits)
         self.event_null_ms = stats.median(events)
+
+    def _lead_cycles(self) -> int:
+        return LEAD_CYCLES + self.calls * LEAD_CYCLES_A_CALL
 
     def _choose_calls(self, most: int) -> None:
         """Decide how many calls a turn has, from the shortest time seen while warming up."""
@@ -146,7 +150,7 @@ class TimingSession:
         self._settle()
         runner.arm()
         start = time.monotonic_ns()
-        reply = runner.timed_calls(contestant.key, messages, self.calls * LEAD_CYCLES)
+        reply = runner.timed_calls(contestant.key, messages, self._lead_cycles())
         outputs = self._outputs(contestant, reply.calls[first])
         sealed = self._seal(outputs)
         end = time.monotonic_ns()
