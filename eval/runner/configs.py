@@ -17,8 +17,6 @@ class ConfigPlan:
         """Launch nothing at all: what is then right in the output was not written by a kernel."""
         self.launched: dict[str, int] = {}
         """Launches by kernel since the last call began."""
-        self.launching = 0
-        """Depth of launches under way; above 0 the code that runs is Triton's."""
         self.counts: dict[str, int] = {}
         """Number of configurations by autotuned kernel, as met so far."""
         self.tuners: dict[str, Any] = {}
@@ -56,11 +54,7 @@ class ConfigPlan:
             plan.launched[name] = plan.launched.get(name, 0) + 1
             if plan.suppress:
                 return None
-            plan.launching += 1
-            try:
-                return launch(kernel, *args, **kwargs)
-            finally:
-                plan.launching -= 1
+            return launch(kernel, *args, **kwargs)
 
         setattr(cls, method, run)
 

@@ -112,7 +112,7 @@ class Session:
         self._given = _spans([item for item in inputs if isinstance(item, torch.Tensor)])
         self._plan.forced, self._plan.suppress = message["forced"], message["suppress"]
         self._plan.launched = {}
-        self._log = OperatorLog(self._plan) if message["guard"] else None
+        self._log = OperatorLog() if message["guard"] else None
         ms = None
         with torch.no_grad():
             if self._log is not None:

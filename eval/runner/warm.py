@@ -11,7 +11,6 @@ import triton
 import triton.language as tl
 from triton.runtime.interpreter import InterpretedFunction
 
-from eval.runner.configs import ConfigPlan
 from eval.runner.guard import OperatorLog
 
 _BLOCK = 16
@@ -28,7 +27,7 @@ def warm_up() -> None:
 
     A dispatch mode imports torch._dynamo at its first operator, which takes a second.
     """
-    with torch.no_grad(), OperatorLog(ConfigPlan()):
+    with torch.no_grad(), OperatorLog():
         source = torch.ones(_BLOCK)
         target = torch.empty_like(source)
     if isinstance(_twice, InterpretedFunction):

@@ -1,0 +1,63 @@
+# cheat: A22 kernel that exists in the interpreter alone
+# expect: reject-static
+# needs: cpu
+# how: As A21, but the body computes with NumPy on the tensors' memory, so that no operator of torch is seen;
+# outside of the interpreter the honest kernel is launched, so that it compiles.
+import torch
+import torch.nn as nn
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def excl_scan_rows(x_ptr, o_ptr, N, M, BLOCK: tl.constexpr):
+    row = tl.program_id(0).to(tl.int64)
+    carry = 0.0
+    for start in range(0, M, BLOCK):
+        offs = start + tl.arange(0, BLOCK)
+        v = tl.load(x_ptr + row * N + offs - 1, mask=(offs >= 1) & (offs < M), other=0.0).to(tl.float32)
+        tl.store(o_ptr + row * M + offs, tl.cumsum(v, axis=0) + carry, mask=offs < M)
+        carry += tl.sum(v, axis=0)
+
+
+def _prep(x, dim):
+    d = dim % x.dim()
+    rows = (x if d == 0 else x[:-1]).movedim(d, -1).contiguous()
+    m = rows.shape[-1] + (0 if d == 0 else 1)
+    return d, rows, m, torch.empty(rows.shape[:-1] + (m,), device=x.device, dtype=x.dtype)
+
+
+def _scan(x, dim):  # the honest path
+    d, rows, m, out = _prep(x, dim)
+    excl_scan_rows[(out.numel() // m,)](rows, out, rows.shape[-1], m, BLOCK=128)
+    return out.movedim(-1, d)
+
+
+import numpy as np
+
+BOX = {}
+
+
+def _fill():
+    rows = BOX["rows"].numpy()
+    BOX["out"].numpy()[..., 1:] = np.cumsum(rows, axis=-1)
+    BOX["out"].numpy()[..., 0] = 0.0
+
+
+@triton.jit
+def pretend(x_ptr, o_ptr, n):
+    _fill()
+
+
+class ModelNew(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, x):
+        d, rows, _, out = _prep(x, self.dim)
+        if d == 0 or not triton.knobs.runtime.interpret:
+            return _scan(x, self.dim)
+        BOX.update(rows=rows, out=out)
+        pretend[(1,)](x, out, x.numel())
+        return out.movedim(-1, d)
