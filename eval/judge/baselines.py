@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -42,7 +42,8 @@ def official_case(job: Job) -> Case:
 class Baselines:
     """What is timed beside every candidate of one problem and size, kept warm between candidates."""
 
-    def __init__(self, job: Job, zygote: Zygote) -> None:
+    def __init__(self, job: Job, zygote: Zygote, memory_limit_bytes: int | None = None) -> None:
+        """Start the baselines; `memory_limit_bytes` makes a large card behave like a smaller one."""
         self._identity = _identity(job)
         self._zygote = zygote
         self.case = CaseReference(job.problem, official_case(job))
@@ -57,7 +58,9 @@ class Baselines:
         self._runners: list[Runner] = []
         self._regions: list[DeviceRegion] = []
         self._contestants: list[Contestant] = []
-        self._check_memory(roles=4 if job.current_code else 3)
+        self._most_regions = self._plan_memory(4 if job.current_code else 3, memory_limit_bytes)
+        self.private: dict[tuple[Any, ...], torch.Tensor] = {}
+        """The judge's own copies of inputs, one set for all who take turns."""
         try:
             self.candidate_region = self._region()
             if job.timing:
@@ -80,21 +83,29 @@ class Baselines:
         """How many calls of one timed turn there is room for."""
         return max(1, min(_MOST_CALLS, int(_BATCH_BYTES / self.moved_bytes)))
 
-    def _check_memory(self, roles: int) -> None:
-        needed = roles * sum(self._region_bytes()) + bytes_needed(self.case.inputs, 1) + _JUDGE_ROOM
+    def _plan_memory(self, roles: int, limit_bytes: int | None) -> int:
+        """Return how many regions there is room for: one a role, one for all baselines, or one for all.
+
+        Runners take turns, so what they share is never in use twice; but what a runner keeps from one
+        turn to the next would be lost, so sharing is for where memory is short.
+        """
+        each = sum(self._region_bytes())
+        fixed = bytes_needed(self.case.inputs, 1) + _JUDGE_ROOM
         free, total = torch.cuda.mem_get_info()
-        if needed > free:
-            smaller = "take a smaller --size"
-            raise failed(
-                "memory",
-                f"size {self.case.case.name} needs {needed / 1e9:.1f} GB of device memory, "
-                f"{free / 1e9:.1f} of {total / 1e9:.1f} GB are free: {smaller}",
-            )
+        free = min(free, limit_bytes) if limit_bytes is not None else free
+        for regions in (roles, 2, 1):
+            if fixed + regions * each <= free:
+                return regions
+        raise failed(
+            "memory",
+            f"size {self.case.case.name} needs {(fixed + each) / 1e9:.1f} GB of device memory, "
+            f"{free / 1e9:.1f} of {total / 1e9:.1f} GB are free: take a smaller --size",
+        )
 
     def _region(self) -> DeviceRegion:
-        region = DeviceRegion(*self._region_bytes())
-        self._regions.append(region)
-        return region
+        if len(self._regions) < self._most_regions:
+            self._regions.append(DeviceRegion(*self._region_bytes()))
+        return self._regions[-1]
 
     def _start_all(self, job: Job) -> None:
         self._start("eager", self.case.source, "Model", job)
@@ -109,7 +120,7 @@ class Baselines:
         region = self._region()
         runner = Runner(self._zygote, region, _LIMITS, hidden=hidden_paths(), cuda=True)
         self._runners.append(runner)
-        caller = Caller(job.problem, region)
+        caller = Caller(job.problem, region, self.private)
         key = instance_key(self.case)
         try:
             runner.load(code, class_name, compiled=compiled)
@@ -117,7 +128,6 @@ class Baselines:
             caller.checked_call(runner, self.case, self.signature, "uniform", key=key)
         except FaultRaised as raised:
             raise JudgeError(f"{role}: {raised.detail}") from raised
-        caller.forget()
         self._contestants.append(Contestant(role, runner, region, caller, key, trusted=True))
 
     def contestants(self) -> list[Contestant]:
@@ -125,6 +135,12 @@ class Baselines:
         for contestant in self._contestants:
             contestant.clear()
         return self._contestants
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the times should know."""
+        shared = self._most_regions < len(self._contestants) + 1
+        return ("device memory is short: runners share it in turn",) if shared else ()
 
     def fits(self, job: Job) -> bool:
         """Tell whether all runners live and `job` is of the same problem, size and current code."""

@@ -36,10 +36,13 @@ class Prepared(NamedTuple):
 class Caller:
     """Writes inputs, lets a runner work on them, and checks the outputs in place."""
 
-    def __init__(self, problem: Problem, region: Region) -> None:
+    def __init__(
+        self, problem: Problem, region: Region, private: dict[tuple[Any, ...], torch.Tensor] | None = None
+    ) -> None:
+        """Callers that take turns may share `private`, the judge's own copies of what was written."""
         self._problem, self._region = problem, region
         self._rng = torch.Generator(device=region.base.device)
-        self._private: dict[tuple[Any, ...], torch.Tensor] = {}
+        self._private = private if private is not None else {}
 
     def prepare(self, case: CaseReference, family: str, slot: int = 0) -> Prepared:
         """Write contents that nobody has seen before, under a seed that nobody knows.

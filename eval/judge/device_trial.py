@@ -65,7 +65,7 @@ class DeviceTrial(Trial):
 
     def _time(self, runner: Runner, region: Region, correctness: Correctness) -> None:
         case, signature = self._baselines.case, self._baselines.signature
-        caller = Caller(self._job.problem, region)
+        caller = Caller(self._job.problem, region, self._baselines.private)
         key = correctness.prepare_instance(case)
         caller.checked_call(runner, case, signature, "mixed", key=key, forced=None)
         if not self._job.timing:

@@ -31,7 +31,8 @@ def build_timing(
     throttled = any(clock.get("throttled") for clock in clocks)
     drifting = [role for role, values in samples.items() if stats.drifts(values)]
     stable = not throttled and not drifting
-    notes = [f"{role} drifted by more than 3 %" for role in drifting]
+    notes = list(baselines.notes)
+    notes += [f"{role} drifted by more than 3 %" for role in drifting]
     notes += ["the GPU throttled"] if throttled else []
     notes += [] if clocks[0] else ["NVML is not there: clocks and throttling were not read"]
     floor_ms = baselines.floor_ms
