@@ -22,6 +22,7 @@ COMMANDS = {
     "leaderboard": "harness.cli.leaderboard",
     "report": "harness.cli.report",
     "show": "harness.cli.show",
+    "export": "harness.cli.export",
     "runs": "harness.cli.runs",
     "redteam": "harness.cli.redteam",
     "problems": "harness.cli.problems",

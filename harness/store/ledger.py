@@ -125,6 +125,13 @@ class Ledger(Database):
         """Return one row of the ledger."""
         return stored_reply(self._query("SELECT * FROM replies WHERE id = ?", (reply_id,))[0])
 
+    def reply_of(self, attempt_id: str) -> StoredReply:
+        """Return the row of the ledger that an attempt judges, by its whole id."""
+        sql = (
+            "SELECT replies.* FROM attempts JOIN replies ON replies.id = attempts.reply WHERE attempts.id = ?"
+        )
+        return stored_reply(self._query(sql, (attempt_id,))[0])
+
     def replies(
         self,
         *,
