@@ -14,8 +14,9 @@ from eval.records import Failed, Record, RulesMode, Tracks
 from harness.executors import LocalExecutor
 from harness.extract import extract
 from harness.files import read_text, text_hash
+from harness.metrics import Metrics, load_metrics
 from harness.problems import ProblemFolder, load_problem
-from harness.prompts import Stage, load_stage
+from harness.prompts import Demand, Given, Stage, demand, load_gpu, load_stage
 from harness.records import Attempt, Candidate, Reply
 from harness.store import JudgeKey, Store, StoredReply
 
@@ -32,7 +33,11 @@ class JudgeSettings(Record):
     size: str | None = None
     rules: RulesMode = "strict"
     code: Path | None = None
-    """Current code, instead of the problem's own."""
+    """Current code, instead of the prompt's or the problem's own."""
+    metrics: Path | None = None
+    """Of that code, for the rules of the stage."""
+    gpu: str | None = None
+    """GPU of the prompt, where a reply names none."""
     timing: bool = True
     limits: Limits = Limits()
     require_sandbox: bool = False
@@ -52,6 +57,7 @@ class _Work(NamedTuple):
     candidate: Candidate | None
     key: JudgeKey
     gpu: str | None
+    """Of the prompt."""
 
 
 class Pipeline:
@@ -62,6 +68,10 @@ class Pipeline:
         self._gpu_name = cuda_device_name() if settings.device == "cuda" else None
         self._problems: dict[str, ProblemFolder] = {}
         self._stages: dict[str, Stage] = {}
+        self._metrics: dict[Path, Metrics] = {}
+        self._gpu = load_gpu(settings.gpu).name if settings.gpu else None
+        if settings.metrics is not None:
+            self._read_metrics(settings.metrics)
 
     def judge(self, replies: Iterable[Reply], slots: int = 1) -> Iterator[Judged]:
         """Yield attempts as they are done; those judged before come at once."""
@@ -85,15 +95,16 @@ class Pipeline:
         stored = self._store.save_reply(self._run, reply)
         found = extract(reply.text, is_code=reply.is_code)
         candidate = found if isinstance(found, Candidate) else None
-        current = self._current_code(reply, problem)
-        work = _Work(stored, candidate, self._key(reply, candidate, problem, stage, current), reply.gpu)
+        held_to = self._demand(reply, problem, stage)
+        gpu = reply.gpu or self._gpu
+        work = _Work(stored, candidate, self._key(reply, candidate, problem, stage, held_to), gpu)
         before = None if self._settings.fresh else self._store.find_verdict(work.key)
         if before is not None:
             return Judged(self._save(work, before), cached=True)
         if isinstance(found, Failed):
             tracks = Tracks(open=False, stage=False)
             return Judged(self._save(work, found.model_copy(update={"tracks": tracks})), cached=False)
-        waiting[executor.submit(self._job(found, problem, stage, current))] = work
+        waiting[executor.submit(self._job(found, problem, stage, held_to))] = work
         return None
 
     def _finish(self, waiting: dict[Future[Verdict], _Work]) -> Iterator[Judged]:
@@ -135,12 +146,21 @@ class Pipeline:
             self._stages[name] = load_stage(name)
         return self._stages[name]
 
-    def _current_code(self, reply: Reply, problem: ProblemFolder) -> str | None:
-        if self._settings.code is not None:
-            return read_text(self._settings.code)
-        if reply.code_file is not None:
-            return read_text(Path(reply.code_file))
-        return problem.current_code
+    def _demand(self, reply: Reply, problem: ProblemFolder, stage: Stage | None) -> Demand:
+        code = self._settings.code or (Path(reply.code_file) if reply.code_file else None)
+        metrics = self._settings.metrics or (Path(reply.metrics_file) if reply.metrics_file else None)
+        given = Given(
+            code=read_text(code) if code else None,
+            metrics=self._read_metrics(metrics) if metrics else None,
+            gpu=load_gpu(reply.gpu).name if reply.gpu else self._gpu,
+        )
+        prompt = self._store.prompt(reply.prompt_hash) if reply.prompt_hash else None
+        return demand(problem, stage, given, prompt)
+
+    def _read_metrics(self, path: Path) -> Metrics:
+        if path not in self._metrics:
+            self._metrics[path] = load_metrics(path)
+        return self._metrics[path]
 
     def _key(
         self,
@@ -148,7 +168,7 @@ class Pipeline:
         candidate: Candidate | None,
         problem: ProblemFolder,
         stage: Stage | None,
-        current: str | None,
+        held_to: Demand,
     ) -> JudgeKey:
         text = candidate.code if candidate is not None else reply.text
         return JudgeKey(
@@ -157,7 +177,8 @@ class Pipeline:
             problem_hash=problem.problem.hash,
             stage=stage.name if stage else None,
             stage_hash=stage.hash if stage else None,
-            current_hash=text_hash(current) if current else None,
+            current_hash=text_hash(held_to.code) if held_to.code else None,
+            context_hash=held_to.hash,
             rules=self._settings.rules,
             device=self._settings.device,
             size=self._settings.size,
@@ -165,13 +186,12 @@ class Pipeline:
             gpu_name=self._gpu_name,
         )
 
-    def _job(
-        self, candidate: Candidate, problem: ProblemFolder, stage: Stage | None, current: str | None
-    ) -> Job:
+    def _job(self, candidate: Candidate, problem: ProblemFolder, stage: Stage | None, held_to: Demand) -> Job:
         settings = self._settings
         return Job(
-            problem=problem.problem, code=candidate.code, language=candidate.language, current_code=current,
-            min_gain=stage.min_gain if stage else None, device=settings.device, size=settings.size,
-            rules=settings.rules, audits=settings.rules != "off", limits=settings.limits, timing=settings.timing,
-            require_sandbox=settings.require_sandbox,
+            problem=problem.problem, code=candidate.code, language=candidate.language,
+            current_code=held_to.code, min_gain=stage.min_gain if stage else None,
+            stage_rules=held_to.rules, device=settings.device, size=settings.size,
+            rules=settings.rules, audits=settings.rules != "off", limits=settings.limits,
+            timing=settings.timing, require_sandbox=settings.require_sandbox,
         )  # fmt: skip

@@ -242,8 +242,10 @@ GUARDED = HOST.replace(
 )
 IN_METHOD = HOST.replace(
     "class ModelNew(nn.Module):\n    def forward(self, x):\n        return scale(x)",
-    "class ModelNew(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.first = 1\n\n"
-    "    def forward(self, batch):\n        return self.run(batch)\n\n    def run(self, y):\n        return scale(y)",
+    "class ModelNew(nn.Module):\n"
+    "    def __init__(self):\n        super().__init__()\n        self.first = 1\n\n"
+    "    def forward(self, batch):\n        return self.run(batch)\n\n"
+    "    def run(self, y):\n        return scale(y)",
 )
 NEW_ZEROS = HOST.replace("torch.zeros_like(x[:1])", "x.new_zeros(1)")
 LOOPED = HOST.replace("    scale_kernel[GRID]", "    for _ in range(3):\n        scale_kernel[GRID]")

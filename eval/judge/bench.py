@@ -11,6 +11,7 @@ import torch
 from eval import EVALUATOR_VERSION
 from eval.dry_launch.gate import CompileGate
 from eval.judge.processes import Zygote
+from eval.judge.stage import StageJudge
 from eval.judge.trial import Trial
 from eval.records import Environment, Job, Verdict
 
@@ -28,6 +29,7 @@ class Bench:
         self._environment = self._describe()
         self._baselines: Baselines | None = None
         self._gate = CompileGate()
+        self._stage = StageJudge(None if cuda else self._zygote)
 
     def _describe(self) -> Environment:
         versions = self._zygote.versions
@@ -44,7 +46,7 @@ class Bench:
     @property
     def healthy(self) -> bool:
         """Tell whether what was judged last left nothing behind that disturbs the next."""
-        return self._zygote.healthy and self._gate.healthy
+        return self._zygote.healthy and self._gate.healthy and self._stage.healthy
 
     def judge(self, job: Job) -> Verdict:
         """Judge one candidate.
@@ -53,6 +55,9 @@ class Bench:
             JudgeError: our own failure.
 
         """
+        return self._stage.decided(job, self._tried(job))
+
+    def _tried(self, job: Job) -> Verdict:
         if not self._cuda:
             return Trial(job, self._zygote, self._environment, self._gate).judge()
         from eval.judge.device_trial import Baselines, DeviceTrial
@@ -68,4 +73,5 @@ class Bench:
         if self._baselines is not None:
             self._baselines.close()
         self._gate.close()
+        self._stage.close()
         self._zygote.close()

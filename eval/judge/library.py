@@ -23,9 +23,10 @@ _NAME = re.compile(r"^(?:aten|prim|prims)\.([A-Za-z0-9_]+)")
 
 def compute_operators(operators: dict[str, int]) -> list[str]:
     """Return the operators that do more than allocate, view or move; unknown ones count as computing."""
-    found = []
-    for name in operators:
-        match = _NAME.match(name)
-        if match is None or match.group(1) not in _MOVES:
-            found.append(name)
-    return sorted(found)
+    return sorted(name for name in operators if operator_name(name) not in _MOVES)
+
+
+def operator_name(full: str) -> str | None:
+    """Return ``cat`` for ``aten.cat.default``; None for what is no operator of torch's own."""
+    match = _NAME.match(full)
+    return match.group(1) if match is not None else None

@@ -14,14 +14,15 @@ import typer
 from eval import EVALUATOR_VERSION
 from eval.records import Failed, Passed, RulesMode, Tracks, Verdict
 from eval.rules import check_code, static_verdict
+from eval.stage.check import check_stage
 from harness.errors import UsageError
 from harness.extract import extract
 from harness.files import read_text
 from harness.inputs import read_replies
 from harness.lines import attempt_line, reply_line
-from harness.metrics import load_metrics
+from harness.metrics import Metrics, load_metrics
 from harness.problems import ProblemFolder, load_problem
-from harness.prompts import load_gpu, load_stage
+from harness.prompts import Demand, Given, Stage, demand, load_gpu, load_stage
 from harness.records import Attempt, Reply
 
 _NOT_PASSED = 1
@@ -40,11 +41,15 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a candidate.")] = False,
 ) -> int:
     """Take the code out of replies and check it against the static rules; run nothing."""
-    _require_files(code, metrics)
     known = _Known(problem, stage, gpu)
+    given = Given(
+        code=read_text(code) if code else None,
+        metrics=load_metrics(metrics) if metrics else None,
+        gpu=known.gpu(None),
+    )
     exit_code = 0
     for reply in read_replies(paths):
-        attempt = _checked(reply, rules, known)
+        attempt = _checked(reply, rules, known, given)
         lines = [json.dumps(attempt_line(attempt))] if as_json else list(_sentences(attempt))
         sys.stdout.buffer.write(("\n".join(lines) + "\n").encode("utf-8", "backslashreplace"))
         sys.stdout.flush()
@@ -53,20 +58,15 @@ def command(
     return exit_code
 
 
-def _require_files(code: Path | None, metrics: Path | None) -> None:
-    if code is not None:
-        read_text(code)
-    if metrics is not None:
-        load_metrics(metrics)
-
-
 class _Known:
     """Problems, stages and GPUs by the name that a reply or an option gives, each looked up once."""
 
     def __init__(self, problem: str | None, stage: str | None, gpu: str | None) -> None:
         self._problem, self._stage, self._gpu = problem, stage, gpu
         self._problems: dict[str, ProblemFolder] = {}
-        self._names: dict[tuple[str, str], str] = {}
+        self._stages: dict[str, Stage] = {}
+        self._gpus: dict[str, str] = {}
+        self._metrics: dict[str, Metrics] = {}
         if problem is not None:
             self.problem(problem, "")
         self.stage(None)
@@ -80,30 +80,45 @@ class _Known:
             self._problems[wanted] = load_problem(wanted)
         return self._problems[wanted]
 
-    def stage(self, name: str | None) -> str | None:
+    def stage(self, name: str | None) -> Stage | None:
         wanted = self._stage or name
-        if wanted is not None and ("stage", wanted) not in self._names:
-            self._names["stage", wanted] = load_stage(wanted).name
-        return self._names["stage", wanted] if wanted is not None else None
+        if wanted is not None and wanted not in self._stages:
+            self._stages[wanted] = load_stage(wanted)
+        return self._stages[wanted] if wanted is not None else None
 
     def gpu(self, name: str | None) -> str | None:
         wanted = self._gpu or name
-        if wanted is not None and ("gpu", wanted) not in self._names:
-            self._names["gpu", wanted] = load_gpu(wanted).name
-        return self._names["gpu", wanted] if wanted is not None else None
+        if wanted is not None and wanted not in self._gpus:
+            self._gpus[wanted] = load_gpu(wanted).name
+        return self._gpus[wanted] if wanted is not None else None
+
+    def given(self, reply: Reply, given: Given) -> Given:
+        """Return what the command hands in, and else what the reply's own line names."""
+        code, metrics = given.code, given.metrics
+        if code is None and reply.code_file is not None:
+            code = read_text(Path(reply.code_file))
+        if metrics is None and reply.metrics_file is not None:
+            name = reply.metrics_file
+            metrics = self._metrics.setdefault(name, load_metrics(Path(name)))
+        return Given(code=code, metrics=metrics, gpu=self.gpu(reply.gpu))
 
 
-def _checked(reply: Reply, rules: RulesMode, known: _Known) -> Attempt:
-    problem = known.problem(reply.problem, reply.source)
+def _checked(reply: Reply, rules: RulesMode, known: _Known, given: Given) -> Attempt:
+    problem, stage = known.problem(reply.problem, reply.source), known.stage(reply.stage)
     found = extract(reply.text, is_code=reply.is_code)
-    verdict: Verdict = found if isinstance(found, Failed) else _verdict(found.code, rules)
+    held_to = demand(problem, stage, known.given(reply, given))
+    verdict: Verdict = (
+        found.model_copy(update={"tracks": Tracks(open=False, stage=False)})
+        if isinstance(found, Failed)
+        else _verdict(found.code, rules, held_to)
+    )
     return Attempt(
         id="",
         run="check",
         reply=reply,
         candidate=None if isinstance(found, Failed) else found,
         problem=problem.name,
-        stage=known.stage(reply.stage),
+        stage=stage.name if stage is not None else None,
         gpu=known.gpu(reply.gpu),
         verdict=verdict.model_copy(update={"problem_hash": problem.problem.hash}),
         evaluator=EVALUATOR_VERSION,
@@ -112,10 +127,17 @@ def _checked(reply: Reply, rules: RulesMode, known: _Known) -> Attempt:
     )
 
 
-def _verdict(code: str, rules: RulesMode) -> Verdict:
+def _verdict(code: str, rules: RulesMode, held_to: Demand) -> Verdict:
     report = check_code(code, mode=rules)
     refused = static_verdict(report)
-    return refused or Passed(violations=report.violations, tracks=Tracks(open=True))
+    if refused is not None:
+        return refused
+    if held_to.rules is None or rules == "off":
+        return Passed(violations=report.violations, tracks=Tracks(open=True))
+    stage = check_stage(code, held_to.code, held_to.rules)
+    return Passed(
+        violations=(*report.violations, *stage.violations), tracks=Tracks(open=True, stage=stage.legal)
+    )
 
 
 def _sentences(attempt: Attempt) -> Iterator[str]:

@@ -35,6 +35,8 @@ def command(
     ] = None,
     rules: Annotated[RulesMode, typer.Option(help="strict, lenient, or off for calibration.")] = "strict",
     code: Annotated[Path | None, typer.Option(help="Current code, instead of the problem's own.")] = None,
+    metrics: Annotated[Path | None, typer.Option(help="Nsight Compute metrics of that code, JSON.")] = None,
+    gpu: Annotated[str | None, typer.Option(help="GPU of the prompt, where a reply names none.")] = None,
     timing: Annotated[bool, typer.Option(help="On a GPU, time what is correct.")] = True,
     timeout: Annotated[float, typer.Option(help="Seconds that one candidate may take.")] = 300.0,
     call_timeout: Annotated[float, typer.Option(help="Seconds that one call may take.")] = 60.0,
@@ -54,21 +56,24 @@ def command(
     except JudgeFailedError as error:
         raise EnvironmentFailure(str(error)) from error
     settings = JudgeSettings(
-        problem=problem, stage=stage, device="cuda" if found == "cuda" else "cpu", size=size, rules=rules, code=code,
-        timing=timing, require_sandbox=require_sandbox, fresh=fresh,
+        problem=problem, stage=stage, device="cuda" if found == "cuda" else "cpu", size=size, rules=rules,
+        code=code, metrics=metrics, gpu=gpu, timing=timing, require_sandbox=require_sandbox, fresh=fresh,
         limits=Limits(seconds=timeout, call_seconds=call_timeout, host_memory_gb=memory_gb),
     )  # fmt: skip
     replies = list(read_replies(paths))
     slots = 1 if found == "cuda" else jobs
     code_of_exit = 0
-    with Store(store) as kept, kept.run(shlex.join(["kernel-harness", *sys.argv[1:]])) as run:
-        with Steps(len(replies), f"judging on {found}") as steps:
-            for judged in Pipeline(settings, kept, run).judge(replies, slots):
-                line = attempt_line(judged.attempt, cached=judged.cached)
-                sys.stdout.write((json.dumps(line) if as_json else _sentence(judged)) + "\n")
-                sys.stdout.flush()
-                steps.step()
-                code_of_exit = max(code_of_exit, _exit_code(judged))
+    with (
+        Store(store) as kept,
+        kept.run(shlex.join(["kernel-harness", *sys.argv[1:]])) as run,
+        Steps(len(replies), f"judging on {found}") as steps,
+    ):
+        for judged in Pipeline(settings, kept, run).judge(replies, slots):
+            line = attempt_line(judged.attempt, cached=judged.cached)
+            sys.stdout.write((json.dumps(line) if as_json else _sentence(judged)) + "\n")
+            sys.stdout.flush()
+            steps.step()
+            code_of_exit = max(code_of_exit, _exit_code(judged))
     return code_of_exit
 
 

@@ -13,9 +13,10 @@ from harness.files import nearest
 
 def _known_keys(data: Any) -> Any:
     kind = records.RULES.get(str(data.get("check"))) if isinstance(data, Mapping) else None
+    fields = kind.model_fields if kind is not None else data
     for key in data if kind is not None else ():
-        if key not in kind.model_fields:
-            raise ValueError(f"unknown key {key!r}{nearest(str(key), kind.model_fields)}")
+        if key not in fields:
+            raise ValueError(f"unknown key {key!r}{nearest(str(key), fields)}")
     return data
 
 

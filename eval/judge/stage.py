@@ -1,0 +1,151 @@
+"""The stage track of a verdict: by the texts where they decide it, by running both where they do not."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from eval.dry_launch.launcher import DryLauncher
+from eval.dry_launch.records import H100, KernelBuild
+from eval.judge.calls import Caller
+from eval.judge.correctness import Correctness
+from eval.judge.faults import FaultRaised
+from eval.judge.library import operator_name
+from eval.judge.processes import Zygote
+from eval.judge.reference import CaseReference, size_case
+from eval.judge.regions import HostRegion, bytes_needed
+from eval.judge.runner import Runner
+from eval.judge.trial import hidden_paths
+from eval.records import Passed, Tracks, Verdict
+from eval.stage.check import SCOPE, StageReport, check_stage
+from eval.stage.configs import DEFAULTS, Settings
+from eval.stage.events import family
+from eval.stage.sides import Launched, Ran
+
+if TYPE_CHECKING:
+    from eval.records import Job
+
+_ROOM = 3
+_KEPT = 64
+
+
+class StageJudge:
+    """Adds what a stage's rules say; keeps what running has shown of code that comes again."""
+
+    def __init__(self, interpreter: Zygote | None) -> None:
+        """`interpreter` is a warm parent of runners without a GPU, where there is one already."""
+        self._given = self._interpreter = interpreter
+        self._dry: Zygote | None = None
+        self._known: dict[tuple[str, str, bool], Ran] = {}
+
+    @property
+    def healthy(self) -> bool:
+        """Tell whether no runner was left behind."""
+        return all(zygote.healthy for zygote in (self._interpreter, self._dry) if zygote is not None)
+
+    def close(self) -> None:
+        """End what was started here."""
+        for zygote in (self._dry, self._interpreter):
+            if zygote is not None and zygote is not self._given:
+                zygote.close()
+
+    def decided(self, job: Job, verdict: Verdict) -> Verdict:
+        """Return the verdict with the violations of the stage, and `tracks.stage` where it passed.
+
+        What broke a rule of every track, or is no code, is left as it is.
+        """
+        refused = any(found.severity == "error" for found in verdict.violations)
+        if job.stage_rules is None or job.rules == "off" or refused:
+            return verdict
+        report = check_stage(job.code, job.current_code, job.stage_rules)
+        if isinstance(verdict, Passed) and report.legal is None:
+            report = self._by_running(job, report)
+        legal = report.legal if isinstance(verdict, Passed) else False
+        return verdict.model_copy(
+            update={
+                "violations": (*verdict.violations, *report.violations),
+                "tracks": Tracks(open=verdict.tracks.open, stage=legal),
+            }
+        )
+
+    def _by_running(self, job: Job, report: StageReport) -> StageReport:
+        assert job.stage_rules is not None
+        scope, rest = SCOPE in report.undecided, set(report.undecided) - {SCOPE}
+        ran = self._ran(job, job.code, scope=scope, launch=bool(rest))
+        current = job.current_code
+        before = self._ran(job, current, scope=scope, launch=bool(rest)) if current is not None else None
+        return check_stage(job.code, current, job.stage_rules, ran=ran, current_ran=before)
+
+    def _ran(self, job: Job, code: str, *, scope: bool, launch: bool) -> Ran:
+        called = self._remembered(job, code, dry=False) if scope else Ran()
+        launched = self._remembered(job, code, dry=True).launched if launch else None
+        return called.model_copy(update={"launched": launched})
+
+    def _remembered(self, job: Job, code: str, *, dry: bool) -> Ran:
+        key = (sha256(code.encode()).hexdigest(), job.problem.hash, dry)
+        if key not in self._known:
+            if len(self._known) >= _KEPT:
+                self._known.clear()
+            self._known[key] = self._launched(job, code) if dry else self._called(job, code)
+        return self._known[key]
+
+    def _called(self, job: Job, code: str) -> Ran:
+        """Call `forward` once in the interpreter, and count its launches and operators."""
+        if self._interpreter is None:
+            self._interpreter = Zygote(cuda=False)
+        references = [CaseReference(job.problem, case) for case in job.problem.cases]
+        cases = [case for case in references if case.float_dtypes() <= set(job.problem.cpu_dtypes)]
+        if not cases:
+            return Ran()
+        case = max(cases, key=lambda one: bytes_needed(one.inputs, HostRegion.align, 1))
+        with closing(
+            HostRegion(bytes_needed(case.inputs, HostRegion.align, 2), _ROOM * _output_bytes(case))
+        ) as region:
+            runner = Runner(self._interpreter, region, job.limits, hidden=hidden_paths(), cuda=False)
+            try:
+                runner.load(code, "ModelNew")
+                caller = Caller(job.problem, region)
+                key = Correctness(caller, runner, guard=True).prepare_instance(case)
+                runner.call(key, caller.prepare(case, "normal").message, forced=0, guard=True)
+                facts = runner.facts()
+            except FaultRaised:
+                return Ran()
+            finally:
+                runner.kill()
+        return Ran(operators=_families(facts.operators or {}), launches=facts.launched)
+
+    def _launched(self, job: Job, code: str) -> Ran:
+        """Launch dry on the official case, for configs and grids as they are on a GPU."""
+        if self._dry is None:
+            self._dry = Zygote(cuda=False, dry=True)
+        official = CaseReference(job.problem, size_case(job.problem, None))
+        report = DryLauncher(self._dry, H100).launch(code, [official], job.limits)
+        return Ran(launched=tuple(map(_as_launched, report.builds)) if not report.failures else None)
+
+
+def _output_bytes(case: CaseReference) -> int:
+    signature = case.signature()
+    total = 64
+    for shape, dtype in zip(signature.shapes, signature.dtypes, strict=True):
+        elements = 1
+        for size in shape:
+            elements *= size
+        total += elements * dtype.itemsize + 64
+    return total
+
+
+def _families(operators: dict[str, int]) -> dict[str, int]:
+    """Return calls by family; allocation and views are no matter of a stage."""
+    counts: dict[str, int] = {}
+    for full, count in operators.items():
+        name = family(operator_name(full) or full)
+        if name is not None:
+            counts[name] = counts.get(name, 0) + count
+    return counts
+
+
+def _as_launched(build: KernelBuild) -> Launched:
+    options = {"num_warps": build.num_warps, "num_stages": build.num_stages}
+    settings = Settings(values={**DEFAULTS, **build.config, **options})
+    return Launched(kernel=build.kernel, settings=settings, grid=build.grid, launches=build.launches)

@@ -1,0 +1,98 @@
+"""The stage track where the text alone does not decide it: both codes are run, in the interpreter and dry."""
+
+import pytest
+
+from eval.records import Incorrect, Job, Passed, Rejected, Tracks, Violation
+from harness.problems import load_problem
+from harness.prompts import load_stage
+
+pytest.importorskip("torch")
+pytest.importorskip("triton")
+
+from eval.judge.stage import StageJudge
+
+PROBLEM = load_problem("cumsum_exclusive")
+CODE = PROBLEM.current_code
+STAGE = load_stage("final_micro_tuning").as_rules(PROBLEM.metrics["4090"].kernels)
+LISTED = CODE[CODE.index("    configs=[") : CODE.index("    key=['N'],")]
+LAUNCH = "    _cumsum_rowwise_kernel[grid]("
+LITERAL = "for b, w, s in ((128, 4, 1), (256, 4, 2), (512, 8, 2), (512, 8, 3))"
+COMPUTED = f"    configs=[triton.Config({{'BLOCK_SIZE': b}}, num_warps=w, num_stages=s) {LITERAL}],\n"
+PASSED = Passed(device="cpu", tracks=Tracks(open=True))
+
+
+def edited(*pairs):
+    code = CODE
+    for old, new in pairs:
+        assert old in code
+        code = code.replace(old, new, 1)
+    return code
+
+
+@pytest.fixture(scope="module")
+def judge():
+    judge = StageJudge(None)
+    yield judge
+    judge.close()
+
+
+def decided(judge, code, verdict=PASSED, **changes):
+    job = Job(problem=PROBLEM.problem, code=code, current_code=CODE, stage_rules=STAGE, **changes)
+    return judge.decided(job, verdict)
+
+
+def broken(verdict):
+    return {found.rule for found in verdict.violations if found.severity == "error"}
+
+
+FAR = COMPUTED.replace("(512, 8, 3)", "(64, 8, 7)")
+FEWER = COMPUTED.replace("(128, 4, 1), ", "")
+LOOP = "    for _ in range({}):\n        _cumsum_rowwise_kernel[grid]("
+COPYING = edited(
+    ("@triton.autotune", "MANY = 2\n\n\n@triton.autotune"),
+    ("    return y\n", "    return y if MANY > 9 else y.clone()\n"),
+)
+
+
+@pytest.mark.parametrize(
+    ("code", "rules"),
+    [
+        (edited((LISTED, COMPUTED)), set()),
+        (edited((LISTED, FAR)), {"frozen_launch", "num_stages_set"}),
+        (edited((LISTED, FEWER)), {"original_configs"}),
+        (edited(("grid = (B,)", "grid = (x_2d.numel() // N,)")), set()),
+        (edited(("grid = (B,)", "grid = (B * 2 - B // 2,)")), {"frozen_launch"}),
+        (edited((LAUNCH, LOOP.format(1))), set()),
+        (edited((LAUNCH, LOOP.format(2))), {"scope"}),
+        (COPYING, {"scope"}),
+    ],
+)
+def test_running_decides(code, rules, judge):
+    verdict = decided(judge, code)
+    assert broken(verdict) == rules
+    assert verdict.tracks == Tracks(open=True, stage=not rules)
+
+
+def test_what_cannot_be_run_stays_undecided(judge):
+    looking = edited(("grid = (B,)", "grid = (B + 0 * int(x_2d[0, 0].item() > 9),)"))
+    verdict = decided(judge, looking)
+    assert (verdict.tracks, broken(verdict)) == (Tracks(open=True, stage=None), set())
+
+
+def test_the_seed_itself_keeps_to_the_stage(judge):
+    assert decided(judge, CODE).tracks == Tracks(open=True, stage=True)
+
+
+def test_without_rules_nothing_is_decided(judge):
+    assert decided(judge, CODE, rules="off") == PASSED
+    job = Job(problem=PROBLEM.problem, code=CODE, current_code=CODE)
+    assert judge.decided(job, PASSED) == PASSED
+
+
+def test_what_did_not_pass_is_on_no_track(judge):
+    wrong = Incorrect(reason="values", tracks=Tracks(open=False, stage=False))
+    verdict = decided(judge, edited((LISTED, COMPUTED)), wrong)
+    assert (verdict.status, verdict.tracks) == ("incorrect", wrong.tracks)
+    found = Violation(rule="imports", track="open", severity="error", message="no", line=1)
+    refused = Rejected(reason="output_rules", violations=(found,), tracks=Tracks(open=False, stage=False))
+    assert decided(judge, CODE, refused) == refused
