@@ -207,6 +207,10 @@ LARGE = {
     "rebound": "f = g\ng = f\nf.h = 1\n" * 5_000,
     "aliases": "".join(f"a{number + 1} = a{number}\n" for number in range(9_000)) + "a9000.b = 1",
     "lambdas": "f = lambda x: x\n" * 15_000,
+    "pairs": "x = (x, x)\n" * 20_000,
+    "lists": "x = [x]\n" * 20_000,
+    "loops": "".join(" " * depth + "for i in x:\n" for depth in range(90)) + " " * 90 + "x = (x, [x, x])",
+    "nested calls": "def f(x):\n    return " + "f(" * 60 + "x" + ")" * 60,
     "strings": "x = '" + "a" * 250_000 + "'",
     "classes": "".join(f"class C{number}(C{number - 1}): pass\n" for number in range(5_000)),
 }

@@ -1,82 +1,40 @@
-"""The kind that a call gives: of torch's functions, builtins, methods, and the candidate's own functions."""
+"""Where a call goes, to the candidate's functions, to torch's modules or beyond, and the kind it gives."""
 
 from __future__ import annotations
 
 import ast
-from typing import NamedTuple
 
-from eval.rules.allowed import PLAIN_RESULTS, PLAIN_TENSOR_ATTRIBUTES
-from eval.rules.kinds import Env, Fixed, Kind, Many, element, fixed
-from eval.rules.scopes import Scope, is_builtin, own_definition
+from eval.rules.kinds import Fixed, Kind, Many, element, many
+from eval.rules.results import Call, builtin_result, grown, library_result, value_result
+from eval.rules.scopes import is_builtin, own_definition
 from eval.rules.values import Values, enclosing, is_receiver
 
-_ARITHMETIC = frozenset({"sum", "abs", "pow", "divmod", "max", "min", "round", "sorted"})
-_SEQUENCES = frozenset({"tuple", "list", "reversed", "iter", "set"})
-_LISTS_OF_TENSORS = frozenset({
-    "unbind", "split", "chunk", "tensor_split", "split_with_sizes", "hsplit", "vsplit", "dsplit",
-    "broadcast_tensors",
-})  # fmt: skip
+_REGISTERING = frozenset({"register_buffer", "register_parameter", "add_module", "register_module"})
+_GROWING = frozenset({"append", "add", "insert", "extend", "appendleft", "setdefault"})
 _SUBMODULES = frozenset({"children", "modules", "get_submodule", "named_children", "named_modules"})
-_MODULE_TO_MODULE = _SUBMODULES | {
-    "to",
-    "eval",
-    "train",
-    "cuda",
-    "half",
-    "float",
-    "requires_grad_",
-    "__getitem__",
-}
-_WEIGHTS = frozenset({"Parameter", "Buffer"})
-_HOLDERS = frozenset({"ParameterList", "ParameterDict"})
-
-
-class Call(NamedTuple):
-    """A call whose parts have been looked at."""
-
-    node: ast.Call
-    scope: Scope
-    path: str | None
-    """Imported path of the function, if it has one."""
-    held: Kind
-    """Kind of what the method belongs to, or of the function itself where it is no method."""
-    arguments: list[Kind]
-    named: dict[str, Kind]
-    env: Env
+_MODULE_TO_MODULE = frozenset({"to", "eval", "train", "cuda", "half", "float", "requires_grad_"})
 
 
 def result_of(values: Values, call: Call) -> Kind:
     """Return the kind of a call's result, noting one that computes."""
     if call.path is not None:
-        return _library(call.path)
+        return library_result(values, call, call.path)
     function = call.node.func
     if isinstance(function, ast.Name):
         return _named(values, call, function)
     if isinstance(function, ast.Attribute):
         return _method(values, call, function)
-    return _module_call(values, call) if call.held == "module" else "unknown"
-
-
-def _library(path: str) -> Kind:
-    root, _, rest = path.partition(".")
-    if root != "torch":
-        return "plain" if root in {"math", "triton"} else "unknown"
-    if path in PLAIN_RESULTS or rest.startswith(("cuda.", "version.")):
-        return "plain"
-    owner, _, last = rest.rpartition(".")
-    if owner.startswith("nn") and last[:1].isupper() and last not in _WEIGHTS:
-        return Many("tensor") if last in _HOLDERS else "module"
-    return Many("tensor") if last in _LISTS_OF_TENSORS else "tensor"
+    return _module_call(values, call) if element(call.held) == "module" else "unknown"
 
 
 def _named(values: Values, call: Call, function: ast.Name) -> Kind:
     if is_builtin(function.id, call.scope):
         return _builtin(values, call, function.id)
     own = own_definition(function, call.scope)
-    scope = values.candidate.module.scopes.get(own) if own is not None else None
     if isinstance(own, ast.ClassDef):
         values.called(values.member(own, "__init__"), ["unknown", *call.arguments], call.named)
         return "unknown"
+    scope = values.function(function, call.scope)
     if scope is not None:
         return values.called(scope, call.arguments, call.named)
     held = values.name(function.id, call.scope, call.env)
@@ -84,26 +42,12 @@ def _named(values: Values, call: Call, function: ast.Name) -> Kind:
 
 
 def _builtin(values: Values, call: Call, name: str) -> Kind:
-    first = call.arguments[0] if call.arguments else "plain"
-    if name in _ARITHMETIC:
-        return _arithmetic(values, call, name, first)
-    if name == "enumerate":
-        return Many(Fixed(("plain", element(first))))
-    if name == "zip":
-        return Many(fixed([element(kind) for kind in call.arguments]))
-    if name in _SEQUENCES:
-        return first if isinstance(first, Fixed | Many) else Many(element(first))
-    if name == "next":
-        return element(first)
-    return "unknown" if name in {"map", "filter", "super"} else "plain"
-
-
-def _arithmetic(values: Values, call: Call, name: str, first: Kind) -> Kind:
-    inside = [element(first)] if len(call.arguments) == 1 else call.arguments
-    if "tensor" in inside and "key" not in call.named:
-        values.note(call.node, f"`{name}`")
-        return "tensor"
-    return element(first) if name in {"max", "min", "sum"} else first
+    if name == "map" and call.arguments:
+        items = [element(kind) for kind in call.arguments[1:]]
+        return many(values.called(values.function(call.node.args[0], call.scope), items, {}))
+    if name == "setattr":
+        _learn(values, call, 1)
+    return builtin_result(values, call, name)
 
 
 def _method(values: Values, call: Call, function: ast.Attribute) -> Kind:
@@ -117,45 +61,25 @@ def _method(values: Values, call: Call, function: ast.Attribute) -> Kind:
         return _own_method(values, call, name)
     if call.held == "module":
         return _module_method(values, call, name)
-    return (
-        _container_method(call.held, name)
-        if isinstance(call.held, Many | Fixed)
-        else _value_method(call.held, name)
-    )
-
-
-def _value_method(held: Kind, name: str) -> Kind:
-    if name in _LISTS_OF_TENSORS and held != "plain":
-        return Many("tensor")
-    if name in PLAIN_TENSOR_ATTRIBUTES or held == "plain":
-        return "plain"
-    return "tensor" if held == "tensor" else "unknown"
+    if name in _GROWING and call.arguments:
+        _grow(values, call, function.value)
+    return value_result(values, call, name)
 
 
 def _module_method(values: Values, call: Call, name: str) -> Kind:
     if name in {"forward", "__call__"}:
         return _module_call(values, call)
     if name in _SUBMODULES:
-        return Many("module")
+        return many("module")
     return "module" if name in _MODULE_TO_MODULE else "tensor"
 
 
-def _container_method(held: Many | Fixed, name: str) -> Kind:
-    if name in {"pop", "get"}:
-        return element(held)
-    if name == "items":
-        return Many(Fixed(("plain", element(held))))
-    return Many(element(held)) if name in {"values", "copy"} else "plain"
-
-
 def _own_method(values: Values, call: Call, name: str) -> Kind:
-    if name in {"register_buffer", "register_parameter"} and len(call.arguments) > 1:
-        key = call.node.args[0]
-        if isinstance(key, ast.Constant) and isinstance(key.value, str):
-            values.learn_attribute(key.value, call.arguments[1])
+    if name in _REGISTERING:
+        _learn(values, call, 0)
         return "plain"
     if name in _SUBMODULES:
-        return Many("module")
+        return many("module")
     for place in enclosing(call.scope):
         method = values.member(place.node, name) if isinstance(place.node, ast.ClassDef) else None
         if method is not None:
@@ -173,5 +97,20 @@ def _held_method(values: Values, call: Call, name: str) -> Kind:
 
 
 def _module_call(values: Values, call: Call) -> Kind:
-    values.note(call.node, "a module of torch.nn")
+    values.note(call.node, "a module of torch.nn computes")
     return "tensor"
+
+
+def _learn(values: Values, call: Call, position: int) -> None:
+    """Learn an attribute that a call sets: its name stands at a position, its value behind it."""
+    if len(call.arguments) > position + 1:
+        key = call.node.args[position]
+        if isinstance(key, ast.Constant) and isinstance(key.value, str):
+            values.learn_attribute(key.value, call.arguments[position + 1])
+
+
+def _grow(values: Values, call: Call, container: ast.expr) -> None:
+    if isinstance(container, ast.Name) and isinstance(call.held, Many | Fixed):
+        call.env[container.id] = grown(call.held, call.arguments[-1])
+    elif isinstance(container, ast.Attribute) and is_receiver(container.value, call.scope):
+        values.learn_attribute(container.attr, many(element(call.arguments[-1])))

@@ -32,6 +32,11 @@ class Candidate:
             isinstance(value, ast.Call) and self.is_number_info(value, scope) for value in values
         )
 
+    def mentions(self, attribute: str) -> bool:
+        """Tell whether a class of the candidate defines or sets an attribute of this name."""
+        classes = [scope for scope in self.module.scopes.values() if scope.kind == "class"]
+        return attribute in self.module.self_values or any(attribute in scope.names for scope in classes)
+
     def own_attributes(self, chain: Chain) -> int:
         """Return how many of a chain's first attributes the candidate's own classes define."""
         position = 0

@@ -13,8 +13,7 @@ from eval.rules.report import violation
 from eval.rules.scopes import Scope, path_of
 
 RULE = DEVICES.rule
-_OTHER_GPU = re.compile(r"(cuda|hip|xpu):0*[1-9]\d*\Z")
-_PREFIX = re.compile(r"(cuda|hip|xpu):\Z")
+_OTHER_GPU = re.compile(r"(cuda|hip|xpu):(?!0\Z)\S*\Z")
 _INDEXED = frozenset({"torch.cuda.device", "torch.cuda.device_of", "torch.device"})
 
 
@@ -22,7 +21,7 @@ def check(candidate: Candidate) -> Iterator[Violation]:
     """Yield devices named by number and numbers of devices that are computed."""
     for constant, scope in candidate.module.each(ast.Constant):
         value = constant.value if isinstance(constant.value, str) and scope.kind != "kernel" else ""
-        if _OTHER_GPU.match(value) or _PREFIX.match(value):
+        if _OTHER_GPU.match(value):
             yield violation(RULE, constant, f"{value!r} names a device by number: {DEVICES.advice}")
     for call, scope in candidate.module.each(ast.Call):
         if _other_index(call, scope):
@@ -42,7 +41,8 @@ def _other_index(node: ast.Call, scope: Scope) -> bool:
     elif isinstance(node.func, ast.Attribute) and node.func.attr == "to" and path is None:
         numbers = [argument for argument in node.args[:1] if isinstance(argument, ast.Constant)]
     else:
-        return False
+        numbers = [keyword.value for keyword in node.keywords if keyword.arg == "device"]
+        return any(_is_other(number) for number in numbers if isinstance(number, ast.Constant))
     return any(_is_other(number) for number in numbers)
 
 

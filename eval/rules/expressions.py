@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from eval.rules.allowed import PLAIN_RESULTS, PLAIN_TENSOR_ATTRIBUTES
-from eval.rules.calls import Call, result_of
-from eval.rules.kinds import Env, Fixed, Kind, Many, at, element, fixed, join
+from eval.rules.calls import result_of
+from eval.rules.kinds import Env, Fixed, Kind, at, element, fixed, join, joined, many
+from eval.rules.results import Call
 from eval.rules.scopes import Scope, getattr_parts, path_of
 from eval.rules.values import Values, is_receiver
 
@@ -51,13 +52,13 @@ def _name(values: Values, node: ast.Name, scope: Scope, env: Env) -> Kind:
 def _sequence(values: Values, node: ast.Tuple | ast.List | ast.Set, scope: Scope, env: Env) -> Kind:
     parts = [kind_of(values, part, scope, env) for part in node.elts]
     if isinstance(node, ast.Set) or any(isinstance(part, ast.Starred) for part in node.elts):
-        return Many(element(fixed(parts)))
+        return many(joined(parts))
     return fixed(parts)
 
 
 def _mapping(values: Values, node: ast.Dict, scope: Scope, env: Env) -> Kind:
     parts = [kind_of(values, part, scope, env) for part in (*node.keys, *node.values) if part is not None]
-    return Many(element(fixed(parts)))
+    return many(joined(parts))
 
 
 def _attribute(values: Values, node: ast.expr, scope: Scope, env: Env) -> Kind:
@@ -67,9 +68,9 @@ def _attribute(values: Values, node: ast.expr, scope: Scope, env: Env) -> Kind:
         return "plain" if path in PLAIN_RESULTS else "unknown"
     value, name = parts
     if is_receiver(value, scope) or (isinstance(value, ast.Name) and value.id == "ctx"):
-        return Many("tensor") if name == "saved_tensors" else values.attributes.get(name, "unknown")
+        return many("tensor") if name == "saved_tensors" else values.attributes.get(name, "unknown")
     held = kind_of(values, value, scope, env)
-    if name in PLAIN_TENSOR_ATTRIBUTES or held == "plain":
+    if name in PLAIN_TENSOR_ATTRIBUTES or held in {"plain", "data"}:
         return "plain"
     if held == "module":
         return "module" if name == "forward" else "tensor"
@@ -80,7 +81,7 @@ def _subscript(values: Values, node: ast.Subscript, scope: Scope, env: Env) -> K
     held = kind_of(values, node.value, scope, env)
     kind_of(values, node.slice, scope, env)
     if isinstance(node.slice, ast.Slice):
-        return Many(element(held)) if isinstance(held, Fixed) else held
+        return many(element(held)) if isinstance(held, Fixed) else held
     index = _integer(node.slice)
     return at(held, index) if index is not None else element(held)
 
@@ -101,7 +102,7 @@ def _unary(values: Values, node: ast.UnaryOp, scope: Scope, env: Env) -> Kind:
     if isinstance(node.op, ast.Not):
         return "plain"
     if operand == "tensor":
-        values.note(node, "this operator")
+        values.note(node, "this operator computes on a tensor")
     return operand
 
 
@@ -109,12 +110,12 @@ def _compare(values: Values, node: ast.Compare, scope: Scope, env: Env) -> Kind:
     kinds = [kind_of(values, side, scope, env) for side in (node.left, *node.comparators)]
     if "tensor" not in kinds or all(isinstance(operator, _SAFE_COMPARISONS) for operator in node.ops):
         return "plain"
-    values.note(node, "a comparison")
+    values.note(node, "a comparison of tensors computes")
     return "tensor"
 
 
 def _either(values: Values, node: ast.BoolOp, scope: Scope, env: Env) -> Kind:
-    return element(fixed([kind_of(values, value, scope, env) for value in node.values]))
+    return joined([kind_of(values, value, scope, env) for value in node.values])
 
 
 def _choice(values: Values, node: ast.IfExp, scope: Scope, env: Env) -> Kind:
@@ -141,7 +142,7 @@ def _comprehension(
         for test in generator.ifs:
             kind_of(values, test, scope, inner)
     parts = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
-    return Many(element(fixed([kind_of(values, part, scope, inner) for part in parts])))
+    return many(joined([kind_of(values, part, scope, inner) for part in parts]))
 
 
 def _call(values: Values, node: ast.Call, scope: Scope, env: Env) -> Kind:

@@ -17,9 +17,13 @@ _ADVICE = "remove it: a candidate whose kernel fails has failed"
 def check(candidate: Candidate) -> Iterator[Violation]:
     """Yield each handler that swallows what a launch inside its `try` raised."""
     for handler, scope in candidate.module.each(ast.ExceptHandler):
-        attempt = candidate.module.attempts[handler]
-        if scope.kind != "kernel" and not _raises(handler.body) and _launches(candidate, attempt.body, scope):
+        body = candidate.module.attempts[handler].body
+        if scope.kind != "kernel" and not _raises(handler.body) and _launches(candidate, body, scope):
             yield violation(RULE, handler, f"this handler hides a failed launch; {_ADVICE}")
+    for attempt, scope in candidate.module.each(ast.Try):
+        for node in ast.walk(ast.Module(attempt.finalbody, [])):
+            if isinstance(node, ast.Return | ast.Break | ast.Continue) and scope.kind != "kernel":
+                yield violation(RULE, node, f"leaving from `finally` hides failures; {_ADVICE}")
     for call, scope in candidate.module.each(ast.Call):
         if path_of(call.func, scope) == "contextlib.suppress":
             yield violation(RULE, call, f"contextlib.suppress hides failures; {_ADVICE}")

@@ -12,7 +12,7 @@ from typing import Any
 
 from eval.rules.candidate import Candidate
 from eval.rules.expressions import kind_of
-from eval.rules.kinds import Env, Kind, Many, element, join
+from eval.rules.kinds import Env, Kind, element, join, leaf, many
 from eval.rules.scopes import Scope, path_of
 from eval.rules.values import Values
 
@@ -95,8 +95,10 @@ class _Flow:
         if isinstance(target, ast.Subscript):
             self.kind(target.slice, scope, env)
             held = self.kind(target.value, scope, env)
+            if held == "tensor" and leaf(kind) == "data":
+                self.values.note(target, "this writes numbers read out of a tensor")
             if held != "tensor" and isinstance(target.value, ast.Name):
-                env[target.value.id] = join(held, Many(kind))
+                env[target.value.id] = join(held, many(kind))
         else:
             self.values.store(target, kind, env)
 
@@ -203,7 +205,7 @@ def _parameters(scope: Scope, default: Kind) -> Env:
         argument.arg: _declared(argument.annotation, given.get(argument.arg), scope, default)
         for argument in (*positional, *arguments.kwonlyargs)
     }
-    env |= {extra.arg: Many(default) for extra in (arguments.vararg, arguments.kwarg) if extra is not None}
+    env |= {extra.arg: many(default) for extra in (arguments.vararg, arguments.kwarg) if extra is not None}
     return env | {name: "unknown" for name in (scope.receiver, "ctx") if name in env}
 
 

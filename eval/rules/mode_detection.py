@@ -9,7 +9,7 @@ from eval.records import Violation
 from eval.rules.candidate import Candidate
 from eval.rules.paths import MODE
 from eval.rules.report import violation
-from eval.rules.scopes import builtin_called
+from eval.rules.scopes import Scope, builtin_called
 
 RULE = MODE.rule
 _QUESTIONS = frozenset(
@@ -23,6 +23,7 @@ _WORDS = (
     "CUDA_VISIBLE_DEVICES",
     "PYTEST_",
 )
+_OF_A_KERNEL = frozenset({"run", "warmup", "best_config", "configs", "arg_names"})
 _DEVICE_TYPES = frozenset({"meta", "fake"})
 
 
@@ -35,8 +36,28 @@ def check(candidate: Candidate) -> Iterator[Violation]:
         sides = (test.left, *test.comparators)
         if any(isinstance(side, ast.Constant) and side.value in _DEVICE_TYPES for side in sides):
             yield violation(RULE, test, f"this asks for a mode of torch: {MODE.advice}")
+    for chain in candidate.module.chains:
+        kernel = candidate.module.kernel_of(chain.base, chain.scope) if chain.scope.kind != "kernel" else None
+        if kernel is not None and chain.attributes and chain.attributes[0] not in _OF_A_KERNEL:
+            yield violation(
+                RULE, chain.node, f"`.{chain.attributes[0]}` of kernel `{kernel.name}`: {MODE.advice}"
+            )
+    yield from _questions(candidate)
+
+
+def _questions(candidate: Candidate) -> Iterator[Violation]:
+    asked: list[tuple[ast.expr, Scope]] = []
     for call, scope in candidate.module.each(ast.Call):
-        if call.args and builtin_called(call, scope) in _QUESTIONS:
-            kernel = candidate.module.kernel_of(call.args[0], scope)
-            if kernel is not None:
-                yield violation(RULE, call, f"this asks what kernel `{kernel.name}` is: {MODE.advice}")
+        formats = isinstance(call.func, ast.Attribute) and call.func.attr == "format"
+        if formats or builtin_called(call, scope) in _QUESTIONS:
+            asked += [(argument, scope) for argument in call.args]
+    asked += [(part.value, scope) for part, scope in candidate.module.each(ast.FormattedValue)]
+    for test, scope in candidate.module.each(ast.Compare):
+        asked += [(side, scope) for side in (test.left, *test.comparators)]
+    for text, scope in candidate.module.each(ast.BinOp):
+        right = text.right.elts if isinstance(text.right, ast.Tuple) else [text.right]
+        asked += [(side, scope) for side in (text.left, *right)]
+    for node, scope in asked:
+        kernel = candidate.module.kernel_of(node, scope)
+        if kernel is not None and scope.kind != "kernel":
+            yield violation(RULE, node, f"this asks what kernel `{kernel.name}` is: {MODE.advice}")

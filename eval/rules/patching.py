@@ -38,6 +38,8 @@ def _stored(candidate: Candidate, chain: Chain) -> Iterator[Violation]:
         yield violation(
             RULE, chain.node, f"this changes `.{target}` of a kernel: write it into its definition"
         )
+    elif chain.attributes[-1] == "data" and chain.scope.receiver != getattr(chain.base, "id", ""):
+        yield violation(RULE, chain.node, "this swaps a tensor's memory: return a tensor of its own instead")
     elif builtin_called(chain.base, chain.scope) == "type":
         yield violation(RULE, chain.node, f"this changes `.{target}` of a class that is not yours")
 

@@ -211,7 +211,8 @@ ATTRIBUTES = table(
         register_full_backward_pre_hook register_backward_hook register_module_forward_hook
         register_module_forward_pre_hook register_hook register_post_accumulate_grad_hook
         register_state_dict_pre_hook register_load_state_dict_post_hook _forward_hooks
-        _forward_pre_hooks _backward_hooks add_pre_run_hook pre_run_hooks set_active compiled_hook
+        _forward_pre_hooks _backward_hooks add_pre_run_hook pre_run_hooks set_active compiled_hook pre_hook
+        post_hook user_defined_pre_hook user_defined_post_hook user_defined_do_bench
         jit_post_compile_hook launch_enter_hook launch_exit_hook _compiled_call_impl module_load
     """),
     (MODE, """

@@ -111,7 +111,7 @@ class Reach:
         for scope in self._module.scopes.values():
             if scope.kind in {"module", "class"}:
                 starts += [inner for name in scope.used for inner in self._functions(name, scope)]
-            elif scope.parent is not None and scope.parent.kind == "host":
+            elif isinstance(scope.node, ast.Lambda) or (scope.parent and scope.parent.kind == "host"):
                 starts.append(scope)
         return starts + [scope for chain in self._module.chains for scope in self._handed(chain)]
 

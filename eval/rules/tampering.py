@@ -19,6 +19,7 @@ from eval.rules.paths import (
     FILES,
     FRAMES,
     HOOKS,
+    INTERNALS,
     PROCESS_EXIT,
     Reason,
     table,
@@ -35,6 +36,10 @@ _BUILTINS = table(
     (BUILTINS, "__builtins__ __loader__ __spec__ __build_class__"),
     (HOOKS, "delattr"),
 )
+
+
+_PUBLIC = frozenset({"_init_handles", "_replace", "_asdict", "_fields", "_check"})
+"""Private by name, and yet what documentation tells people to use."""
 
 
 def check(candidate: Candidate) -> Iterator[Violation]:
@@ -57,8 +62,15 @@ def _reason(candidate: Candidate, chain: Chain) -> tuple[str, Reason] | None:
         and is_builtin(chain.base.id, chain.scope)
     ):
         return chain.base.id, _BUILTINS[chain.base.id]
-    known = [position for position, attribute in enumerate(chain.attributes) if attribute in ATTRIBUTES]
+    known = [position for position, attribute in enumerate(chain.attributes) if _attribute_reason(attribute)]
     if known and known[-1] >= candidate.own_attributes(chain):
         attribute = chain.attributes[known[-1]]
-        return f".{attribute}", ATTRIBUTES[attribute]
+        private = attribute not in ATTRIBUTES
+        reason = None if private and candidate.mentions(attribute) else _attribute_reason(attribute)
+        return (f".{attribute}", reason) if reason is not None else None
     return None
+
+
+def _attribute_reason(attribute: str) -> Reason | None:
+    private = attribute.startswith("_") and not attribute.endswith("__") and attribute not in _PUBLIC
+    return ATTRIBUTES.get(attribute, INTERNALS if private else None)

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from eval.rules.candidate import Candidate
-from eval.rules.kinds import Env, Fixed, Kind, Many, at, element, join
+from eval.rules.kinds import Env, Fixed, Kind, Many, at, element, join, joined, many
 from eval.rules.scopes import Scope, own_definition
 
 _MAX_BASES = 8
@@ -36,9 +36,7 @@ class Values:
         """Note a computation on a tensor, unless this code only builds the model."""
         if self.noting:
             place = (getattr(node, "lineno", 1), getattr(node, "col_offset", 0))
-            self.notes.setdefault(
-                place, (node, f"{what} computes on a tensor: do this in a @triton.jit kernel")
-            )
+            self.notes.setdefault(place, (node, f"{what}: do this in a @triton.jit kernel"))
 
     def store(self, target: ast.expr, kind: Kind, env: Env) -> None:
         """Learn what a target holds from now on."""
@@ -49,7 +47,7 @@ class Values:
         elif isinstance(target, ast.Tuple | ast.List):
             for position, part in enumerate(target.elts):
                 whole = isinstance(part, ast.Starred)
-                self.store(part, Many(element(kind)) if whole else at(kind, position), env)
+                self.store(part, many(element(kind)) if whole else at(kind, position), env)
         elif isinstance(target, ast.Starred):
             self.store(target.value, kind, env)
 
@@ -82,10 +80,10 @@ class Values:
     def combined(self, node: ast.AST, operator: ast.operator, left: Kind, right: Kind) -> Kind:
         """Return the kind of a binary operation, noting one that works on a tensor."""
         if isinstance(operator, ast.MatMult) or left == "tensor" or right == "tensor":
-            self.note(node, f"the operator `{_SYMBOLS[operator.__class__]}`")
+            self.note(node, f"the operator `{_SYMBOLS[operator.__class__]}` computes on a tensor")
             return "tensor"
         if isinstance(left, Many | Fixed) or isinstance(right, Many | Fixed):
-            return Many(join(element(left), element(right)))
+            return many(join(element(left), element(right)))
         return join(left, right)
 
     def called(self, callee: Scope | None, arguments: list[Kind], named: dict[str, Kind]) -> Kind:
@@ -95,13 +93,28 @@ class Values:
             return "unknown"
         names = [argument.arg for argument in (*given.posonlyargs, *given.args)]
         env = self.parameters.setdefault(callee, {})
-        for name, kind in (dict(zip(names, arguments, strict=False)) | named).items():
+        passed = dict(zip(names, arguments, strict=False)) | named
+        if given.vararg is not None and len(arguments) > len(names):
+            passed[given.vararg.arg] = many(joined(arguments[len(names) :]))
+        for name, kind in passed.items():
             old = env.get(name, "unknown")
             new = kind if old == "unknown" else join(old, kind)
             if new != old and name not in {callee.receiver, "ctx"}:
                 env[name] = new
                 self.changed = True
         return self.returns.get(callee, "unknown")
+
+    def function(self, node: ast.expr, scope: Scope) -> Scope | None:
+        """Return the candidate's function or lambda that an expression stands for."""
+        scopes = self.candidate.module.scopes
+        if isinstance(node, ast.Lambda):
+            return scopes.get(node)
+        own = own_definition(node, scope)
+        if own is not None:
+            return scopes.get(own)
+        bound = self.candidate.values_of(node, scope) if isinstance(node, ast.Name) else []
+        made = [binding for binding in bound if isinstance(binding, ast.Lambda)]
+        return scopes.get(made[-1]) if made else None
 
     def member(self, owner: ast.ClassDef, name: str) -> Scope | None:
         """Return a method of a class of the candidate, its own or inherited."""
