@@ -55,6 +55,49 @@ def completion(text, finish="stop", **more):
     return Response(json.dumps(body), content_type="application/json")
 
 
+def response(text="", status="completed", **more):
+    """A whole answer of the Responses API, as a value."""
+    part = {"type": "output_text", "text": text, "annotations": []}
+    message = {"id": "m", "type": "message", "role": "assistant", "status": "completed", "content": [part]}
+    return {
+        "id": "resp_1",
+        "object": "response",
+        "model": "m-2026",
+        "status": status,
+        "output": [message],
+        "usage": {
+            "input_tokens": 11,
+            "output_tokens": 7,
+            "total_tokens": 18,
+            "input_tokens_details": {"cached_tokens": 4},
+            "output_tokens_details": {"reasoning_tokens": 3},
+        },
+    } | more
+
+
+def response_events(*pieces, end):
+    """The events of a streamed answer: pairs of kind and text, then the whole answer."""
+    kinds = {"text": "output_text", "refusal": "refusal", "reasoning": "reasoning_summary_text"}
+    body = "".join(event({"type": f"response.{kinds[kind]}.delta", "delta": text}) for kind, text in pieces)
+    return events(body + (event({"type": f"response.{end['status']}", "response": end}) if end else ""))
+
+
+def several(texts, usage=USAGE):
+    """A whole completion with several choices, as a value."""
+    choices = [
+        {"index": index, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+        for index, text in enumerate(texts)
+    ]
+    return {"id": "c", "object": "chat.completion", "created": 1, "model": "m-2026"} | {
+        "choices": choices,
+        "usage": usage,
+    }
+
+
+def as_json(value):
+    return Response(json.dumps(value), content_type="application/json")
+
+
 def refusal(status, message, code=None, **headers):
     body = {"error": {"message": message, "type": "t", "code": code, "param": None}}
     return Response(json.dumps(body), status=status, content_type="application/json", headers=headers)
@@ -78,7 +121,8 @@ class Endpoint:
         self.seen = []
         self._lock = threading.Lock()
         place = f"/{next(self._places)}/v1"
-        _server().expect_request(f"{place}/chat/completions").respond_with_handler(self._handle)
+        for path in ("chat/completions", "responses"):
+            _server().expect_request(f"{place}/{path}").respond_with_handler(self._handle)
         self.url = _server().url_for(place)
 
     def _handle(self, request):
