@@ -76,6 +76,12 @@ LEGAL = [
     "count = len(x) * 2; flag = bool(count) | True; bits = 1 << (count - 1).bit_length()",
     "a, (b, c) = x.shape[0], (x.shape[1], 3); e = a * b * c",
     "sizes = [s * 2 for s in x.shape]; total = 1\nfor s in sizes:\n    total *= s",
+    "k = add_one.warmup(x, x, 1, BLOCK=1, grid=(1,))\nk._init_handles()\nn = 65536 // (k.n_regs * 32)",
+    "def pair(v):\n    return (v, v) if isinstance(v, int) else tuple(v)\n(a, b), c = pair(3), 4\nn = a * b + c",
+    "extra = {}\nextra['num_warps'] = 8\nadd_one[(1,)](x, x, 1, BLOCK=1, **extra)",
+    "q, k = x.split(2, dim=-1)\ny = q.view(1, -1, 2).transpose(1, 2)\nn = q.shape[0] * k.shape[-1]",
+    "scale = x.shape[-1] ** -0.5; scale = scale * 1.44",
+    "sizes = [3, 4]\nfor i, n in enumerate(sizes):\n    start = sum(sizes[:i])\n    launch(x[start : start + n])",
     "i = 0\nwhile i < x.shape[0]:\n    launch(x[i])\n    i += 1",
     "y = x.view(torch.int32), x.view(-1).narrow(0, 0, 1), x.index_select(0, torch.arange(1))",
 ]
@@ -221,6 +227,9 @@ IN_INIT = [
     "table = torch.linspace(0, 1, 4)\nself.register_buffer('table', table.cumsum(0) / 2)",
     "self.layers = nn.ModuleList([nn.Linear(4, 4) for _ in range(2)])",
     "self.reset()\n",
+    "self.w = nn.Parameter(torch.empty(4, 4))\nfan, _ = nn.init._calculate_fan_in_and_fan_out(self.w)",
+    "bound = 1 / torch.ones(4) ** 0.5\nself.w = nn.Parameter(bound)\nnn.init.uniform_(self.w, -bound, bound)",
+    "t = 1.0 / (1e4 ** (torch.arange(0, 8, 2).float() / 8))\nself.register_buffer('t', torch.outer(t, t).sin())",
 ]
 
 
@@ -304,6 +313,13 @@ HOLDERS = [
     ("self.helper = Helper(4)", "y = self.helper(x)"),
     ("self.block = 4", "y = self.block * x.shape[0] + 1"),
     ("self.sum = 4", "y = self.sum * 2"),
+    (
+        "self.conv = nn.Conv2d(4, 4, 3)",
+        "y = (x.shape[2] - self.conv.kernel_size[0]) // self.conv.stride[0] + 1",
+    ),
+    ("self.norm = nn.LayerNorm(4)", "y = self.norm.eps * 2"),
+    ("self.register_buffer('cos', torch.arange(4).cos())", "y = self.cos[: x.shape[1]].to(x.dtype)"),
+    ("setattr(self, 'exp', 4)", "y = self.exp * 2"),
     ("self.plan = Plan(4)", "y = self.plan.rows * self.plan.sum(3)"),
 ]
 

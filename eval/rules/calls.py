@@ -7,9 +7,9 @@ import ast
 from eval.rules.kinds import Fixed, Kind, Many, element, many
 from eval.rules.results import Call, builtin_result, grown, library_result, value_result
 from eval.rules.scopes import is_builtin, own_definition
+from eval.rules.syntax import REGISTERING
 from eval.rules.values import Values, enclosing, is_receiver
 
-_REGISTERING = frozenset({"register_buffer", "register_parameter", "add_module", "register_module"})
 _GROWING = frozenset({"append", "add", "insert", "extend", "appendleft", "setdefault"})
 _SUBMODULES = frozenset({"children", "modules", "get_submodule", "named_children", "named_modules"})
 _MODULE_TO_MODULE = frozenset({"to", "eval", "train", "cuda", "half", "float", "requires_grad_"})
@@ -71,11 +71,11 @@ def _module_method(values: Values, call: Call, name: str) -> Kind:
         return _module_call(values, call)
     if name in _SUBMODULES:
         return many("module")
-    return "module" if name in _MODULE_TO_MODULE else "tensor"
+    return "module" if name in _MODULE_TO_MODULE else "unknown"
 
 
 def _own_method(values: Values, call: Call, name: str) -> Kind:
-    if name in _REGISTERING:
+    if name in REGISTERING:
         _learn(values, call, 0)
         return "plain"
     if name in _SUBMODULES:

@@ -13,6 +13,7 @@ from eval.rules.results import Call
 from eval.rules.scopes import Scope, getattr_parts, path_of
 from eval.rules.values import Values, is_receiver
 
+_WEIGHTS = ("weight", "bias", "running_", "in_proj_")
 _SAFE_COMPARISONS = (ast.Is, ast.IsNot, ast.In, ast.NotIn)
 _Handler = Callable[[Values, Any, Scope, Env], Kind]
 
@@ -73,7 +74,7 @@ def _attribute(values: Values, node: ast.expr, scope: Scope, env: Env) -> Kind:
     if name in PLAIN_TENSOR_ATTRIBUTES or held in {"plain", "data"}:
         return "plain"
     if held == "module":
-        return "module" if name == "forward" else "tensor"
+        return "module" if name == "forward" else "tensor" if name.startswith(_WEIGHTS) else "unknown"
     return "tensor" if held == "tensor" else "unknown"
 
 

@@ -3,10 +3,36 @@
 from __future__ import annotations
 
 import ast
+from typing import NamedTuple
 
 from eval.rules.scopes import FunctionNode
 
 _LAST = (ast.Return, ast.Raise, ast.Continue, ast.Break)
+
+
+REGISTERING = frozenset({"register_buffer", "register_parameter", "add_module", "register_module"})
+
+
+class Registered(NamedTuple):
+    """An attribute that a call sets under a name that is written out."""
+
+    target: ast.expr
+    name: str
+    value: ast.expr
+
+
+def registered(node: ast.Call) -> Registered | None:
+    """Read ``self.register_buffer("name", value)`` and ``setattr(self, "name", value)``."""
+    function = node.func
+    if isinstance(function, ast.Attribute) and function.attr in REGISTERING:
+        parts = [function.value, *node.args[:2]]
+    elif isinstance(function, ast.Name) and function.id == "setattr":
+        parts = node.args[:3]
+    else:
+        return None
+    if len(parts) != 3 or not isinstance(parts[1], ast.Constant) or not isinstance(parts[1].value, str):  # noqa: PLR2004 - target, name, value
+        return None
+    return Registered(parts[0], parts[1].value, parts[2])
 
 
 def live(block: list[ast.stmt]) -> list[ast.stmt]:

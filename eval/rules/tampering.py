@@ -38,7 +38,9 @@ _BUILTINS = table(
 )
 
 
-_PUBLIC = frozenset({"_init_handles", "_replace", "_asdict", "_fields", "_check"})
+_PUBLIC = frozenset(
+    {"_init_handles", "_replace", "_asdict", "_fields", "_check", "_calculate_fan_in_and_fan_out"}
+)
 """Private by name, and yet what documentation tells people to use."""
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from eval.rules.module import SPEC_FUNCTIONS, Chain, Module
 from eval.rules.scopes import Binding, FunctionNode, Scope, ScopeKind, getattr_parts, own_definition, path_of
 from eval.rules.source import MAX_DEPTH
-from eval.rules.syntax import is_main_guard, is_static, live, unpacked
+from eval.rules.syntax import is_main_guard, is_static, live, registered, unpacked
 
 JIT = "triton.jit"
 KERNEL_DECORATORS = (JIT, "triton.autotune", "triton.heuristics")
@@ -108,6 +108,9 @@ class _Walker:
             self.attribute(node, scope, depth)
             return
         self.called.add(id(node.func))
+        found = registered(node)
+        if found is not None and _is_receiver(found.target, scope):
+            self.module.self_values.setdefault(found.name, []).append((found.value, scope))
         self.push_fields(node, scope, depth)
 
     def function(self, node: FunctionNode, scope: Scope, depth: int) -> None:
