@@ -12,20 +12,14 @@ import json
 import os
 import sys
 
-import torch
-
-from eval.dry_launch.launcher import DryLauncher
 from eval.dry_launch.records import DryRequest
-from eval.judge.faults import JudgeError
 from eval.judge.processes import Zygote
-from eval.judge.reference import CaseReference, size_case
 
 
 def main() -> None:
     """Serve requests until stdin ends."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever the reference prints must not look like an answer
-    torch.set_num_threads(1)
     with contextlib.closing(Zygote(cuda=False, dry=True)) as zygote:
         for line in sys.stdin:
             answers.write(json.dumps(_answer(zygote, line)) + "\n")
@@ -33,6 +27,11 @@ def main() -> None:
 
 
 def _answer(zygote: Zygote, line: str) -> dict[str, object]:
+    # Torch is loaded here while the runners' parent, which loads it too, is starting.
+    from eval.dry_launch.launcher import DryLauncher
+    from eval.judge.faults import JudgeError
+    from eval.judge.reference import CaseReference, size_case
+
     request = DryRequest.model_validate_json(line)
     try:
         shapes = [size_case(request.problem, request.size), *request.problem.cases[-1:]]

@@ -18,6 +18,7 @@ COMMANDS = {
     "prompt": "harness.cli.prompt",
     "collect": "harness.cli.collect",
     "check": "harness.cli.check",
+    "compile": "harness.cli.compile",
     "eval": "harness.cli.evaluate",
     "leaderboard": "harness.cli.leaderboard",
     "report": "harness.cli.report",
