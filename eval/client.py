@@ -118,16 +118,17 @@ class Judge:
     def _exchange(process: subprocess.Popen[str], job: Job) -> dict[str, Any]:
         assert process.stdin is not None
         assert process.stdout is not None
-        try:
-            process.stdin.write(job.model_dump_json() + "\n")
-            process.stdin.flush()
-        except (OSError, ValueError) as error:
-            raise JudgeFailedError(f"the judge process is gone: {error}") from error
+        question = job.model_dump_json() + "\n"
         ready = select.poll()
-        ready.register(process.stdout, select.POLLIN)
-        if not ready.poll(1000 * (3 * job.limits.seconds + _GRACE_SECONDS)):
-            raise JudgeFailedError("the judge gave no answer")
-        line = process.stdout.readline()
+        try:
+            process.stdin.write(question)
+            process.stdin.flush()
+            ready.register(process.stdout, select.POLLIN)
+            if not ready.poll(1000 * (3 * job.limits.seconds + _GRACE_SECONDS)):
+                raise JudgeFailedError("the judge gave no answer")
+            line = process.stdout.readline()
+        except (OSError, ValueError) as error:  # a pipe that is broken, or closed by another thread
+            raise JudgeFailedError(f"the judge process is gone: {error}") from error
         if not line:
             raise JudgeFailedError("the judge process ended; its error is above")
         answer: dict[str, Any] = json.loads(line)
@@ -154,6 +155,8 @@ class Judge:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 def _close_input(process: subprocess.Popen[str] | None) -> None:

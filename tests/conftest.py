@@ -9,3 +9,13 @@ def pytest_collection_modifyitems(items):
         for item in items:
             if item.get_closest_marker("gpu"):
                 item.add_marker(pytest.mark.skip(reason="needs a CUDA GPU; none is here"))
+
+
+@pytest.fixture(scope="session")
+def judge():
+    """One judge on the CPU for all tests that only ask it for verdicts."""
+    pytest.importorskip("triton", reason="needs the extra `eval`")
+    from eval import Judge
+
+    with Judge("cpu") as made:
+        yield made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from eval.tensors import TensorDesc, dtype_name, view
 if TYPE_CHECKING:
     from eval.judge.reference import InputSpec
 
+_SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+"""A runner that cut the file would end whoever reads what is gone."""
 _POISON = 0xFF
 """Every byte set: NaN in each floating type, -1 or the largest value in integers."""
 
@@ -69,8 +72,9 @@ class HostRegion(Region):
     def __init__(self, input_bytes: int, output_bytes: int) -> None:
         self.split = -(-input_bytes // 4096) * 4096
         self.size_bytes = self.split + -(-output_bytes // 4096) * 4096
-        self._fd = os.memfd_create("inputs")
+        self._fd = os.memfd_create("inputs", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         os.ftruncate(self._fd, self.size_bytes)
+        fcntl.fcntl(self._fd, fcntl.F_ADD_SEALS, _SEALS)
         import mmap
 
         self._map = mmap.mmap(self._fd, self.size_bytes)
