@@ -77,11 +77,11 @@ LEGAL = [
     "a, (b, c) = x.shape[0], (x.shape[1], 3); e = a * b * c",
     "sizes = [s * 2 for s in x.shape]; total = 1\nfor s in sizes:\n    total *= s",
     "k = add_one.warmup(x, x, 1, BLOCK=1, grid=(1,))\nk._init_handles()\nn = 65536 // (k.n_regs * 32)",
-    "def pair(v):\n    return (v, v) if isinstance(v, int) else tuple(v)\n(a, b), c = pair(3), 4\nn = a * b + c",
+    "def pair(v):\n    return (v, v) if isinstance(v, int) else tuple(v)\n(a, b) = pair(3)\nn = a * b",
     "extra = {}\nextra['num_warps'] = 8\nadd_one[(1,)](x, x, 1, BLOCK=1, **extra)",
     "q, k = x.split(2, dim=-1)\ny = q.view(1, -1, 2).transpose(1, 2)\nn = q.shape[0] * k.shape[-1]",
     "scale = x.shape[-1] ** -0.5; scale = scale * 1.44",
-    "sizes = [3, 4]\nfor i, n in enumerate(sizes):\n    start = sum(sizes[:i])\n    launch(x[start : start + n])",
+    "sizes = [3, 4]\nfor i, n in enumerate(sizes):\n    launch(x[sum(sizes[:i]) : n])",
     "i = 0\nwhile i < x.shape[0]:\n    launch(x[i])\n    i += 1",
     "y = x.view(torch.int32), x.view(-1).narrow(0, 0, 1), x.index_select(0, torch.arange(1))",
 ]
@@ -228,8 +228,8 @@ IN_INIT = [
     "self.layers = nn.ModuleList([nn.Linear(4, 4) for _ in range(2)])",
     "self.reset()\n",
     "self.w = nn.Parameter(torch.empty(4, 4))\nfan, _ = nn.init._calculate_fan_in_and_fan_out(self.w)",
-    "bound = 1 / torch.ones(4) ** 0.5\nself.w = nn.Parameter(bound)\nnn.init.uniform_(self.w, -bound, bound)",
-    "t = 1.0 / (1e4 ** (torch.arange(0, 8, 2).float() / 8))\nself.register_buffer('t', torch.outer(t, t).sin())",
+    "b = 1 / torch.ones(4) ** 0.5\nself.w = nn.Parameter(b)\nnn.init.uniform_(self.w, -b, b)",
+    "t = 1.0 / (1e4 ** (torch.arange(4).float() / 8))\nself.register_buffer('t', torch.outer(t, t).sin())",
 ]
 
 
