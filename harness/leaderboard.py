@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harness.scores import BASELINES, Baseline, Place, Score, percent, place_name, times
-from harness.scores.words import NOTHING, measured_text, rate_text
+from harness.scores import BASELINES, Baseline, Estimate, Score, board_of, percent, times
+from harness.scores.words import NOTHING, board_name, measured_text, rank_text, rate_text
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -49,7 +49,7 @@ def _speed(score: Score) -> str:
 _MEDIUM, _WIDE = 100, 140
 
 _FIRST = (
-    _Column("#", lambda score: str(score.rank)),
+    _Column("#", rank_text),
     _Column("model", _model, left=True),
     _Column("track", lambda score: score.track, left=True),
     _Column("attempts", lambda score: str(score.attempts)),
@@ -60,7 +60,7 @@ _TIMED = (
     _best("compile", _WIDE),
     _best("current", _MEDIUM),
     _Column("median vs eager", _median, width=_WIDE),
-    _Column("fast_1", lambda score: percent(score.fast_p["eager"]["1"])),
+    _Column("fast_1", lambda score: percent(score.fast_p["eager"]["1"].value)),
     _Column("of floor", lambda score: percent(score.floor.best), width=_WIDE),
 )
 _UNTIMED = (_Column("speed-up", _speed),)
@@ -78,10 +78,8 @@ def _columns(scores: Sequence[Score]) -> tuple[_Column, ...]:
 
 
 def _boards(scores: Sequence[Score]) -> list[tuple[str, list[Score]]]:
-    def key(score: Score) -> tuple[str, Place]:
-        return score.problem, score.place
-
-    return [(f"{p} · {place_name(at)}", list(rows)) for (p, at), rows in groupby(scores, key=key)]
+    groups = groupby(scores, key=lambda score: board_name(board_of(score)))
+    return [(name, list(rows)) for name, rows in groups]
 
 
 def as_row(score: Score) -> dict[str, Any]:
@@ -93,21 +91,35 @@ def as_row(score: Score) -> dict[str, Any]:
         "gpu": score.place.gpu,
         "track": score.track,
         "rank": score.rank,
+        "tied": score.tied,
         "attempts": score.attempts,
         "correct": score.correct.count,
         "correct_rate": score.correct.value,
         "correct_low": score.correct.low,
         "correct_high": score.correct.high,
-        "fast_p": {baseline: score.fast_p[baseline] for baseline in BASELINES},
+        "fast_p": {b: {p: found.value for p, found in score.fast_p[b].items()} for b in BASELINES},
+        "fast_p_low": {b: {p: found.low for p, found in score.fast_p[b].items()} for b in BASELINES},
+        "fast_p_high": {b: {p: found.high for p, found in score.fast_p[b].items()} for b in BASELINES},
         "best_speedup": {baseline: speedup[baseline].best for baseline in BASELINES},
         "median_speedup": {baseline: speedup[baseline].median for baseline in BASELINES},
         "mean_speedup": {baseline: speedup[baseline].geometric_mean for baseline in BASELINES},
+        "mean_speedup_low": {baseline: speedup[baseline].low for baseline in BASELINES},
+        "mean_speedup_high": {baseline: speedup[baseline].high for baseline in BASELINES},
         "timed": {baseline: speedup[baseline].measured for baseline in BASELINES},
         "coverage": {baseline: speedup[baseline].coverage for baseline in BASELINES},
-        "fraction_of_floor": {"best": score.floor.best, "median": score.floor.median},
+        "fraction_of_floor": {
+            "best": score.floor.best,
+            "median": score.floor.median,
+            "mean": score.floor.geometric_mean,
+        },
+        **_with_interval("pass_at", score.pass_at),
+        **_with_interval("best_at", score.best_at),
         "stage_legal_rate": score.stage_legal.value,
         "rejected_rate": score.rejected.value,
         "cheating_rate": score.cheating.value,
+        "cost": score.cost,
+        "cost_per_pass": score.cost_per_pass.value,
+        "tokens_per_pass": score.tokens_per_pass.value,
         "decided": score.correct.total,
         "undecided": score.undecided,
         "unsupported": score.unsupported,
@@ -115,9 +127,20 @@ def as_row(score: Score) -> dict[str, Any]:
         "statuses": score.statuses,
         "device": score.place.device,
         "size": score.place.size,
+        "problems": score.problems,
         "stages": list(score.stages),
-        "evaluators": list(score.evaluators),
+        "evaluator": score.evaluator,
+        "problem_hash": score.problem_hash,
+        "stale": score.stale,
         "score_version": score.version,
+    }
+
+
+def _with_interval(name: str, by_k: dict[str, Estimate]) -> dict[str, Any]:
+    return {
+        name: {k: found.value for k, found in by_k.items()},
+        f"{name}_low": {k: found.low for k, found in by_k.items()},
+        f"{name}_high": {k: found.high for k, found in by_k.items()},
     }
 
 
@@ -134,8 +157,9 @@ def _flat(score: Score) -> dict[str, Any]:
     for name, value in as_row(score).items():
         if name == "statuses":
             flat |= {status: score.statuses.get(status, 0) for status in _STATUSES}
-        elif name == "fast_p":
-            flat |= {f"fast_{p}_{b}": v for b, by_p in value.items() for p, v in by_p.items()}
+        elif name.startswith("fast_p"):
+            end = name.removeprefix("fast_p")
+            flat |= {f"fast_{p}_{b}{end}": v for b, by_p in value.items() for p, v in by_p.items()}
         elif isinstance(value, dict):
             flat |= {f"{name}_{key}": item for key, item in value.items()}
         else:

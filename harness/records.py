@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from eval.records import Record, RulesMode, Verdict
 
@@ -83,3 +83,50 @@ class Attempt(Record):
     """Size profile that was asked for; None is the official one."""
     void_reason: str | None = None
     """Why it was struck from scores; None for an attempt that counts."""
+
+
+class Facts(NamedTuple):
+    """What scores need to know of an attempt, without its texts: 100,000 of them fit in memory."""
+
+    id: str
+    reply: str
+    """Equal for attempts of the same reply, which a board counts once."""
+    model: str
+    sample: int
+    problem: str
+    problem_hash: str | None
+    """None where it was never judged."""
+    stage: str | None
+    status: str | None
+    """The verdict's; None for our own failure."""
+    kind: str | None
+    """Reason or phase."""
+    open: bool | None
+    stage_legal: bool | None
+    judged_on: Literal["cuda", "cpu"] | None
+    """Device that the candidate ran on; None where it did not."""
+    device: Literal["cuda", "cpu"] | None
+    """What it was judged on, or was to be judged on."""
+    gpu: str | None
+    size: str | None
+    rules: RulesMode
+    evaluator: str
+    void: bool
+    created: str
+    ms: float | None
+    eager: float | None
+    """Speed-up against eager; so are the next two against their baselines."""
+    compile: float | None
+    current: float | None
+    floor: float | None
+    """Fraction of the floor."""
+    cost: float | None
+    """What the reply cost, in the currency of the model's price."""
+    tokens: int | None
+    """Of prompt and reply together, as the endpoint counted them."""
+    bytes: float | None = None
+    """What a call must read and write."""
+    copy_gb_per_s: float | None = None
+    """Bandwidth of a copy on that GPU, the roof of what moves memory."""
+    broken: tuple[tuple[str, str, str], ...] = ()
+    """Severity, rule and track of each rule that it breaks, once each."""

@@ -13,7 +13,8 @@ from eval.records import (
     Timing,
     Tracks,
 )
-from harness.records import Attempt, Candidate, Reply
+from harness.records import Attempt, Candidate, Prompt, Reply
+from harness.store import JudgeKey, Store
 
 H100 = "NVIDIA H100 80GB HBM3"
 CODE = "import torch\nx = 1\nclass ModelNew: ...\n"
@@ -86,3 +87,39 @@ def attempt(number, verdict, *, model="m", stage="tuning", run="r1", problem="sc
         seen = verdict.environment if verdict else None
         values.setdefault("gpu_name", seen.gpu if seen else H100)
     return Attempt(**values)
+
+
+def prompt(text="Make the scan faster."):
+    return Prompt(hash="p" * 64, text=text, problem="scan", stage="tuning", gpu="4090", code="import torch\n")
+
+
+def key_of(row, problem_hash="h"):
+    return JudgeKey(
+        candidate_hash=f"{row.id}{row.created}",
+        problem=row.problem,
+        problem_hash=problem_hash,
+        stage=row.stage,
+        device=row.device,
+        size=row.size,
+        rules=row.rules,
+        gpu_name=row.gpu_name,
+        evaluator=row.evaluator,
+    )
+
+
+def filled(path, rows, problem_hash="h"):
+    """Return an open store that holds these attempts, in one run."""
+    store = Store(path)
+    with store.run("kernel-harness eval replies") as run, store.together():
+        store.save_prompt(prompt())
+        for row in rows:
+            store.save_attempt(
+                run,
+                store.save_reply(run, row.reply),
+                key_of(row, problem_hash),
+                candidate=row.candidate,
+                verdict=row.verdict,
+                error=row.error,
+                gpu=row.gpu,
+            )
+    return store

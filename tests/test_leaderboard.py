@@ -4,14 +4,15 @@ import json
 
 import pytest
 from rich.console import Console
-from sample_attempts import H100, attempt, failed, incorrect, passed, rejected, timing
+from sample_attempts import H100, attempt, failed, filled, incorrect, passed, rejected, timing
 from typer.testing import CliRunner
 
+from harness import scores
 from harness.cli import app
 from harness.errors import UsageError
 from harness.leaderboard import as_csv, as_json_lines, as_markdown, as_tables
-from harness.scores import SCORE_VERSION, score_table
-from harness.store import JudgeKey, Store
+from harness.scores import SCORE_VERSION, facts_of
+from harness.store import Store
 
 ATTEMPTS = [
     attempt(1, passed(timing(3.0, 1.6, 2.5, fraction=0.9), stage=False), model="wide|model"),
@@ -20,6 +21,10 @@ ATTEMPTS = [
     attempt(4, None, model="other"),
     attempt(5, passed(device="cpu", stage=None), model="laptop", run="r2"),
 ]
+
+
+def score_table(attempts):
+    return scores.score_table(map(facts_of, attempts))
 
 
 def test_the_fixed_fields_of_a_json_line():
@@ -90,26 +95,7 @@ def test_a_model_name_cannot_steer_the_terminal():
 @pytest.fixture
 def store(tmp_path):
     path = tmp_path / "results.db"
-    with Store(path) as opened, opened.run("eval") as run:
-        for row in ATTEMPTS:
-            key = JudgeKey(
-                candidate_hash=row.id,
-                problem=row.problem,
-                problem_hash="p",
-                stage=row.stage,
-                device=row.device,
-                gpu_name=row.gpu_name,
-                evaluator=row.evaluator,
-            )
-            opened.save_attempt(
-                run,
-                opened.save_reply(run, row.reply),
-                key,
-                candidate=row.candidate,
-                verdict=row.verdict,
-                error=row.error,
-                gpu=row.gpu,
-            )
+    filled(path, ATTEMPTS).close()
     return path
 
 
@@ -178,3 +164,35 @@ def test_all_failed():
         None,
         0.0,
     )
+
+
+def test_stale_rows_are_named_on_stderr_and_shown_when_asked_for(tmp_path):
+    path = tmp_path / "s.db"
+    filled(path, [attempt(1, passed(timing(9.0)), stage=None, evaluator="0")]).close()
+    filled(path, [attempt(2, passed(timing(2.0)), stage=None)]).close()
+    fresh = run("leaderboard", "--store", path, "--json")
+    both = run("leaderboard", "--store", path, "--json", "--stale")
+    assert [json.loads(line)["stale"] for line in fresh.stdout.splitlines()] == [False]
+    assert [json.loads(line)["stale"] for line in both.stdout.splitlines()] == [False, True]
+    assert "1 judged by an older evaluator" in fresh.stderr
+    assert "stale: evaluator 0" in run("leaderboard", "--store", path, "--stale").stdout
+
+
+def test_a_row_over_all_problems(tmp_path):
+    path = tmp_path / "s.db"
+    rows = [attempt(n, passed(timing(2.0)), stage=None, problem=name) for n, name in enumerate("ab")]
+    filled(path, rows).close()
+    (line,) = run("leaderboard", "--store", path, "--overall", "--json").stdout.splitlines()
+    row = json.loads(line)
+    assert (row["problem"], row["problems"], row["correct_rate"]) == (None, 2, 1.0)
+    assert row["correct_low"] == pytest.approx(0.342, abs=1e-3)  # two problems prove little
+    assert "all problems" in run("leaderboard", "--store", path, "--overall").stdout
+
+
+def test_the_intervals_in_a_json_line():
+    rows = [attempt(n, passed(timing(2.0 + n)), stage=None) for n in range(6)]
+    (row,) = (json.loads(line) for line in as_json_lines(score_table(rows)).splitlines())
+    assert row["mean_speedup_low"]["eager"] < row["mean_speedup"]["eager"] < row["mean_speedup_high"]["eager"]
+    assert (row["pass_at"]["5"], row["pass_at"]["10"]) == (1.0, None)
+    assert 2.0 < row["best_at"]["1"] < row["best_at"]["5"] < 7.0
+    assert row["fast_p_low"]["eager"]["1"] == row["correct_low"]

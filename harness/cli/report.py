@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from harness.cli.shared_texts import shared_texts
 from harness.files import write_text
 from harness.store import Store
 
@@ -22,7 +23,10 @@ def command(
 
     with Store(store, read_only=True) as opened:
         attempts = list(opened.attempts(include_void=True))
+        facts = list(opened.facts())
+        shared = shared_texts(opened, attempts)
     now = datetime.now(UTC)
-    text = render(attempts, generated=f"{now.day} {now:%B %Y, %H:%M} UTC", store=store.name)
+    generated = f"{now.day} {now:%B %Y, %H:%M} UTC"
+    text = render(attempts, facts=facts, shared=shared, generated=generated, store=store.name)
     write_text(output, text)
     sys.stdout.write(f"{output}\n")

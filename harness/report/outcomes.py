@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from eval.records import Record
-from harness.records import Attempt
+from harness.records import Attempt, Facts
 from harness.report.why import FAILED, INCORRECT, REJECTED
 
 Status = Literal["passed", "incorrect", "rejected", "failed", "error"]
 STATUSES: tuple[Status, ...] = ("passed", "incorrect", "rejected", "failed", "error")
+_MEANINGS = {"incorrect": INCORRECT, "rejected": REJECTED, "failed": FAILED}
 
 
 class Segment(Record):
@@ -54,56 +55,45 @@ def status_of(attempt: Attempt) -> Status:
     return attempt.verdict.status if attempt.verdict else "error"
 
 
-def outcomes(attempts: Sequence[Attempt]) -> Outcomes:
+def outcomes(facts: Iterable[Facts]) -> Outcomes:
     """Count how the attempts ended."""
-    by_model: dict[str, list[Attempt]] = defaultdict(list)
-    for attempt in attempts:
-        by_model[attempt.reply.model].append(attempt)
+    by_model: dict[str, Counter[str]] = defaultdict(Counter)
+    causes: Counter[tuple[str, str, str]] = Counter()
+    rules: Counter[tuple[str, str, str]] = Counter()
+    for one in facts:
+        status = one.status or "error"
+        by_model[one.model][status] += 1
+        if status in _MEANINGS and one.kind is not None:
+            causes[status, one.kind, _MEANINGS[status][one.kind][0]] += 1
+        elif status == "error":
+            causes["error", "error", "the harness failed"] += 1
+        # Attempts, not violations: one that breaks a rule ten times counts once.
+        rules.update((severity, rule, f"{track} track") for severity, rule, track in one.broken)
     return Outcomes(
         bars=tuple(_bar(model, by_model[model]) for model in sorted(by_model)),
-        causes=_causes(attempts),
-        rules=_rules(attempts),
+        causes=_ordered(causes),
+        rules=tuple(_cause(*item) for item in sorted(rules.items(), key=lambda item: (-item[1], item[0]))),
     )
 
 
-def _bar(model: str, attempts: Sequence[Attempt]) -> Bar:
-    counts = Counter(status_of(attempt) for attempt in attempts)
+def _bar(model: str, counts: Counter[str]) -> Bar:
     segments, start = [], 0.0
     for status in STATUSES:
-        width = 100 * counts[status] / len(attempts)
+        width = 100 * counts[status] / counts.total()
         if counts[status]:
             segments.append(
                 Segment(status=status, count=counts[status], start=round(start, 3), width=round(width, 3))
             )
         start += width
-    return Bar(model=model, total=len(attempts), segments=tuple(segments))
+    return Bar(model=model, total=counts.total(), segments=tuple(segments))
 
 
-def _causes(attempts: Sequence[Attempt]) -> tuple[Cause, ...]:
-    counts: Counter[tuple[str, str, str]] = Counter()
-    for attempt in attempts:
-        match attempt.verdict:
-            case None:
-                counts["error", "error", "the harness failed"] += 1
-            case verdict if verdict.status == "incorrect":
-                counts["incorrect", verdict.reason, INCORRECT[verdict.reason][0]] += 1
-            case verdict if verdict.status == "rejected":
-                counts["rejected", verdict.reason, REJECTED[verdict.reason][0]] += 1
-            case verdict if verdict.status == "failed":
-                counts["failed", verdict.phase, FAILED[verdict.phase][0]] += 1
-    ordered = sorted(counts.items(), key=lambda item: (STATUSES.index(item[0][0]), -item[1], item[0]))
-    return tuple(Cause(status=s, name=name, meaning=m, attempts=n) for (s, name, m), n in ordered)
+def _ordered(causes: Counter[tuple[str, str, str]]) -> tuple[Cause, ...]:
+    order: Sequence[str] = STATUSES
+    ordered = sorted(causes.items(), key=lambda item: (order.index(item[0][0]), -item[1], item[0]))
+    return tuple(_cause(*item) for item in ordered)
 
 
-def _rules(attempts: Sequence[Attempt]) -> tuple[Cause, ...]:
-    """Count attempts, not violations: one attempt that breaks a rule ten times counts once."""
-    counts: Counter[tuple[str, str, str]] = Counter()
-    for attempt in attempts:
-        broken = (
-            {(v.severity, v.rule, f"{v.track} track") for v in attempt.verdict.violations}
-            if attempt.verdict
-            else set()
-        )
-        counts.update(broken)
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return tuple(Cause(status=s, name=rule, meaning=track, attempts=n) for (s, rule, track), n in ordered)
+def _cause(what: tuple[str, str, str], attempts: int) -> Cause:
+    status, name, meaning = what
+    return Cause(status=status, name=name, meaning=meaning, attempts=attempts)

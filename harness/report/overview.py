@@ -6,22 +6,27 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from eval.records import Record
-from harness.records import Attempt
-from harness.scores import Place, Score, place_name, times
-from harness.scores.words import NOTHING
+from harness.records import Facts
+from harness.scores import Score, board_of, times
+from harness.scores.words import NOTHING, board_name
 
 
 class Board(Record):
     """The rows of one problem and place, the open track before the stage track."""
 
     title: str
+    overall: bool
+    """Over several problems."""
+    stale: bool
     timed: bool
+    priced: bool
+    """The cost of some correct candidate is known, in money or in tokens."""
     tracks: tuple[tuple[Score, ...], ...]
 
 
-def title(attempts: Sequence[Attempt]) -> str:
+def title(facts: Sequence[Facts]) -> str:
     """Return the heading: the problems, or how many."""
-    problems = sorted({attempt.problem for attempt in attempts})
+    problems = sorted({one.problem for one in facts})
     if not problems:
         return "Nothing judged yet"
     return " and ".join(problems) if len(problems) <= 2 else f"{len(problems)} problems"  # noqa: PLR2004
@@ -35,14 +40,14 @@ class Figure(Record):
     note: str = ""
 
 
-def figures(scores: Sequence[Score], counted: Sequence[Attempt]) -> tuple[Figure, ...]:
+def figures(scores: Sequence[Score], counted: Sequence[Facts]) -> tuple[Figure, ...]:
     """Return the large numbers: attempts, correct, legal, fastest."""
-    verdicts = [attempt.verdict for attempt in counted if attempt.verdict]
-    passed = [verdict for verdict in verdicts if verdict.status == "passed"]
-    decided = [v.tracks.stage for v in passed if v.tracks.stage is not None]
-    errors = len(counted) - len(verdicts)
+    judged = [one for one in counted if one.status is not None]
+    passed = [one for one in judged if one.status == "passed"]
+    decided = [one.stage_legal for one in passed if one.stage_legal is not None]
+    errors = len(counted) - len(judged)
     best = max(
-        (s for s in scores if s.speedup["eager"].best),
+        (s for s in scores if s.speedup["eager"].best and not s.stale),
         key=lambda s: s.speedup["eager"].best or 0,
         default=None,
     )
@@ -52,7 +57,7 @@ def figures(scores: Sequence[Score], counted: Sequence[Attempt]) -> tuple[Figure
             label="attempts",
             note=f"{errors} ended by an error of ours" if errors else "",
         ),
-        Figure(value=str(len(passed)), label="correct", note=f"of {len(verdicts)} judged"),
+        Figure(value=str(len(passed)), label="correct", note=f"of {len(judged)} judged"),
         Figure(
             value=str(sum(decided)) if decided else "not decided" if passed else "0",
             label="legal in their stage",
@@ -68,14 +73,18 @@ def figures(scores: Sequence[Score], counted: Sequence[Attempt]) -> tuple[Figure
 
 def boards(scores: Sequence[Score]) -> tuple[Board, ...]:
     """Group ranked scores into the tables that the page shows."""
-
-    def home(score: Score) -> tuple[str, Place]:
-        return score.problem, score.place
-
     found = []
-    for (problem, place), group in groupby(scores, key=home):
+    for name, group in groupby(scores, key=lambda score: board_name(board_of(score))):
         members = list(group)
         tracks = tuple(tuple(rows) for _, rows in groupby(members, key=lambda score: score.track))
-        timed = any(score.speedup["eager"].measured for score in members)
-        found.append(Board(title=f"{problem} · {place_name(place)}", timed=timed, tracks=tracks))
+        found.append(
+            Board(
+                title=name,
+                overall=members[0].problem is None,
+                stale=members[0].stale,
+                timed=any(score.speedup["eager"].measured for score in members),
+                priced=any(score.tokens_per_pass.value is not None for score in members),
+                tracks=tracks,
+            )
+        )
     return tuple(found)

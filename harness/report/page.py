@@ -14,40 +14,37 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.records import Attempt
-from harness.report.outcomes import STATUSES, outcomes
-from harness.report.overview import boards, figures, title
-from harness.report.rows import row, sort_key
-from harness.report.strip import strips
-from harness.scores import (
-    BASELINES,
-    SCORE_VERSION,
-    THRESHOLDS,
-    left_out,
-    left_out_text,
-    percent,
-    score_table,
-    times,
-)
-from harness.scores.selection import is_counted
-from harness.scores.words import measured_text
+from harness.records import Attempt, Facts
+from harness.report.outcomes import STATUSES
+from harness.report.rows import Shared, row, script_json, sort_key
+from harness.report.sections import sections, stale_ids
+from harness.scores import BASELINES, KS, SCORE_VERSION, THRESHOLDS, facts_of, percent, times
+from harness.scores.words import measured_text, money, rank_text
 
 _HERE = Path(__file__).parent
 
 
-def render(attempts: Iterable[Attempt], *, generated: str, store: str) -> str:
+def render(
+    attempts: Iterable[Attempt],
+    *,
+    generated: str,
+    store: str,
+    facts: Iterable[Facts] | None = None,
+    shared: Shared | None = None,
+) -> str:
     """Return the report as one HTML document.
 
-    `generated` and `store` are shown as they are. Half characters, which a model's JSON can hold and
-    no file can, become question marks. Struck attempts are counted and not listed;
-    attempts judged under other rules are listed and not scored.
+    `generated` and `store` are shown as they are; `facts` are the attempts' from the store, which alone
+    knows their cost; `shared` holds prompts and current codes. Half characters, which a model's JSON can
+    hold and no file can, become question marks. Struck attempts are counted and not listed; attempts
+    judged under other rules are listed and not scored.
     """
     everything = list({attempt.id: attempt for attempt in attempts}.values())
     listed = [attempt for attempt in everything if attempt.void_reason is None]
-    counted = [attempt for attempt in listed if is_counted(attempt)]
-    rows = sorted((row(attempt) for attempt in listed), key=sort_key)
-    scores = score_table(counted)
-    script, style = _asset("code.js", "report.js"), _asset("report.css")
+    known = list(map(facts_of, everything) if facts is None else facts)
+    stale = stale_ids(known)
+    rows = sorted((row(attempt, stale=attempt.id in stale) for attempt in listed), key=sort_key)
+    script, style = _asset("code.js", "diff.js", "timing.js", "report.js"), _asset("report.css")
     text = (
         _environment()
         .get_template("page.html.j2")
@@ -55,22 +52,19 @@ def render(attempts: Iterable[Attempt], *, generated: str, store: str) -> str:
             policy=_policy(script, style),
             script=Markup(script),  # noqa: S704 - our own file
             style=Markup(style),  # noqa: S704 - our own file
-            title=title(listed),
             generated=generated,
             store=store,
-            left_out=left_out_text(left_out(everything)),
             score_version=SCORE_VERSION,
             baselines=BASELINES,
             thresholds=[f"{p:g}" for p in THRESHOLDS],
-            boards=boards(scores),
-            strips=strips(counted),
-            outcomes=outcomes(counted),
+            ks=[str(k) for k in KS],
+            page=sections(known),
             statuses=STATUSES,
             rows=rows,
+            shared=script_json((shared or Shared()).model_dump()),
             models=sorted({line.model for line in rows}),
             problems=sorted({line.problem for line in rows}),
             places=sorted({line.place for line in rows}),
-            summary=figures(scores, counted),
         )
     )
     return text.encode("utf-8", errors="replace").decode("utf-8")
@@ -84,7 +78,13 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "times": times, "measured": measured_text}
+    environment.filters |= {
+        "percent": percent,
+        "times": times,
+        "measured": measured_text,
+        "money": money,
+        "rank": rank_text,
+    }
     return environment
 
 

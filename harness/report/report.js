@@ -75,6 +75,7 @@ function timingView(timing) {
       ["copy bandwidth", timing.copy_gb_per_s === null ? null : number(timing.copy_gb_per_s) + " GB/s"],
       ["no torch.compile", timing.compile_note],
     ]),
+    samplesView(timing.samples_ms, ROLES),
     timing.notes.length ? el("ul", { class: "notes" }, timing.notes.map((note) => el("li", null, shown(note)))) : null,
     timing.kernels.length ? kernelView(timing.kernels) : null,
     timing.configs.length ? configView(timing) : null,
@@ -162,6 +163,31 @@ function variantView(variants) {
     table(["variant", "result", "detail"], variants.map((v) => [v.case, v.status, v.detail || ""])));
 }
 
+const shared = JSON.parse(document.getElementById("shared").textContent);
+
+function diffPart(detail) {
+  const { candidate, problem, reply } = detail.attempt;
+  const current = shared.current[reply.prompt_hash] ?? shared.current[problem];
+  if (!candidate || current === undefined) return null;
+  const part = fold("Diff against the current code");
+  part.addEventListener("toggle", () => {
+    if (part.open && part.children.length === 1) part.append(diffView(current, codeOf(detail)));
+  });
+  return part;
+}
+
+function promptPart(detail) {
+  const text = shared.prompts[detail.attempt.reply.prompt_hash];
+  if (text === undefined) return null;
+  const part = fold("The prompt");
+  part.addEventListener("toggle", () => {
+    if (part.open && part.children.length === 1) {
+      part.append(el("pre", { class: "text", tabindex: "0", role: "region", "aria-label": "Prompt" }, shown(text)));
+    }
+  });
+  return part;
+}
+
 function draw(attempt) {
   const detail = JSON.parse(attempt.querySelector("script").textContent);
   const { verdict, reply } = detail.attempt;
@@ -171,6 +197,8 @@ function draw(attempt) {
     whyView(detail),
     verdict && verdict.timing ? timingView(verdict.timing) : null,
     codePart(detail),
+    diffPart(detail),
+    promptPart(detail),
     fold(reply.is_code ? "The file as it was given" : "The whole reply", replyText, cut(detail.reply_length, reply.text)),
     verdict && verdict.output ? fold("What it printed", el("pre", { class: "text", tabindex: "0" }, shown(verdict.output))) : null,
     verdict && verdict.variants.length ? variantView(verdict.variants) : null,

@@ -10,10 +10,19 @@ from eval.records import Record, Track
 from harness.records import Attempt, Candidate
 from harness.report.outcomes import Status, status_of
 from harness.report.why import headline, why
-from harness.scores import place_name, place_of, times
+from harness.scores import facts_of, place_name, place_of, times
 
 TEXT_LIMIT = 120_000
 """Characters of a reply or a candidate that the page carries; `show ID` has the rest."""
+
+
+class Shared(Record):
+    """Texts that many attempts share, so that the page holds each once."""
+
+    prompts: dict[str, str] = {}
+    """Text by hash."""
+    current: dict[str, str] = {}
+    """Current code by prompt hash, and by problem for what has no prompt."""
 
 
 class Row(Record):
@@ -36,6 +45,7 @@ class Row(Record):
     open: bool | None
     stage_legal: bool | None
     rules: str
+    stale: bool
     created: str
     search: str
     detail: str
@@ -56,7 +66,7 @@ class Detail(Record):
     code_length: int
 
 
-def row(attempt: Attempt) -> Row:
+def row(attempt: Attempt, *, stale: bool = False) -> Row:
     """Return everything that the page holds about one attempt."""
     ratio = _speedup(attempt)
     return Row(
@@ -68,13 +78,14 @@ def row(attempt: Attempt) -> Row:
         source=attempt.reply.source,
         problem=attempt.problem,
         stage=attempt.stage,
-        place=place_name(place_of(attempt)),
+        place=place_name(place_of(facts_of(attempt))),
         speed=times(ratio) if ratio else "",
         speedup=ratio or 0.0,
         ms=_ms(attempt),
         open=_legal(attempt, "open"),
         stage_legal=_legal(attempt, "stage"),
         rules=attempt.rules,
+        stale=stale,
         created=attempt.created,
         search=_search(attempt),
         detail=script_json(_detail(attempt).model_dump()),
@@ -142,7 +153,8 @@ def _search(attempt: Attempt) -> str:
 def _detail(attempt: Attempt) -> Detail:
     candidate, reply, verdict = attempt.candidate, attempt.reply, attempt.verdict
     if verdict and verdict.timing:
-        timing = verdict.timing.model_copy(update={"samples_ms": {}})
+        samples = {role: tuple(map(_short, taken)) for role, taken in verdict.timing.samples_ms.items()}
+        timing = verdict.timing.model_copy(update={"samples_ms": samples})
         verdict = verdict.model_copy(update={"timing": timing})
     text = reply.text[:TEXT_LIMIT]
     code_lines = _lines_within(text, candidate) if candidate else None
@@ -152,12 +164,17 @@ def _detail(attempt: Attempt) -> Detail:
     shown = {"reply": reply.model_copy(update={"text": text}), "candidate": short, "verdict": verdict}
     return Detail(
         why=why(attempt),
-        place=place_name(place_of(attempt)),
+        place=place_name(place_of(facts_of(attempt))),
         attempt=attempt.model_copy(update=shown),
         code_lines=code_lines,
         reply_length=len(reply.text),
         code_length=len(candidate.code) if candidate else 0,
     )
+
+
+def _short(ms: float) -> float:
+    """Return a sample to five digits, which no drawing needs more of and which halve the page."""
+    return float(f"{ms:.5g}")
 
 
 def _lines_within(text: str, candidate: Candidate) -> tuple[int, int] | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from harness.scores.formulas import Rate, Spread
+from harness.scores.estimates import Estimate, Rate
 from harness.scores.placing import Place
+from harness.scores.rows import Score, Spread
+from harness.scores.table import Board
 
 NOTHING = "–"  # noqa: RUF001 - a dash on purpose: nothing to measure
 
@@ -21,7 +23,17 @@ def times(ratio: float | None) -> str:
     return f"{ratio:.{digits}f}\N{MULTIPLICATION SIGN}"
 
 
-def rate_text(rate: Rate) -> str:
+def rank_text(score: Score) -> str:
+    """Write a rank, with an equals sign where others share it."""
+    return NOTHING if score.rank is None else f"{score.rank}{'=' if score.tied else ''}"
+
+
+def money(value: float | None) -> str:
+    """Write an amount, in the currency of the prices that were given: 0.0042, 1.25, 310."""
+    return NOTHING if value is None else f"{value:.2g}" if value < 1 else f"{value:.2f}"
+
+
+def rate_text(rate: Rate | Estimate) -> str:
     """Write a rate with its interval: 71 % (45-88)."""
     if rate.value is None or rate.low is None or rate.high is None:
         return NOTHING
@@ -40,3 +52,12 @@ def place_name(place: Place) -> str:
     if place.device is None:
         return "device unknown"
     return (place.gpu or "unnamed GPU") + (f", size {place.size}" if place.size else "")
+
+
+def board_name(board: Board) -> str:
+    """Name a board for a heading; the tracks of a place share one."""
+    name = f"{board.problem or 'all problems'} · {place_name(board.place)}"
+    if not board.stale:
+        return name
+    text = f", text {board.edition.problem_hash[:8]}" if board.edition.problem_hash else ""
+    return f"{name} · stale: evaluator {board.edition.evaluator}{text}"

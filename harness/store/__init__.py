@@ -4,10 +4,11 @@ from harness.store.attempts import Attempts
 from harness.store.calls import Calls, Claim
 from harness.store.keys import CallKey, JudgeKey, digest
 from harness.store.ledger import Answer, StoredReply
+from harness.store.measures import Measures
 from harness.store.runs import RunInfo, Runs
 
 
-class Store(Runs, Attempts, Calls):
+class Store(Runs, Attempts, Calls, Measures):
     """Every part of one store file: `with Store(path) as store: ...`."""
 
 

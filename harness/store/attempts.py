@@ -13,6 +13,7 @@ from harness.errors import EnvironmentFailure, UsageError
 from harness.records import Attempt, Candidate
 from harness.store.keys import JudgeKey, digest, utc_now
 from harness.store.ledger import PAGE, Ledger, StoredReply, stored_reply
+from harness.store.measures import insert_measures
 
 _VERDICT: TypeAdapter[Verdict] = TypeAdapter(Verdict)
 
@@ -181,4 +182,9 @@ def _insert_verdict(connection: sqlite3.Connection, key: JudgeKey, verdict: Verd
         "created": utc_now(),
     }
     names, marks = ", ".join(values), ", ".join("?" * len(values))
-    connection.execute(f"INSERT OR IGNORE INTO verdicts ({names}) VALUES ({marks})", tuple(values.values()))  # noqa: S608
+    cursor = connection.execute(
+        f"INSERT OR IGNORE INTO verdicts ({names}) VALUES ({marks})",  # noqa: S608
+        tuple(values.values()),
+    )
+    if cursor.rowcount and cursor.lastrowid:
+        insert_measures(connection, cursor.lastrowid, verdict)

@@ -113,4 +113,44 @@ CREATE TABLE run_replies (
 INSERT INTO run_replies SELECT run, id FROM replies WHERE state = 'received';
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _COUNTED_CALLS)
+_MEASURES = """
+CREATE TABLE measures (
+    verdict INTEGER PRIMARY KEY REFERENCES verdicts (id),
+    kind TEXT,
+    device TEXT,
+    gpu TEXT,
+    open INTEGER,
+    stage INTEGER,
+    candidate_ms REAL,
+    speedup_eager REAL,
+    speedup_compile REAL,
+    speedup_current REAL,
+    fraction_of_floor REAL,
+    bytes REAL,
+    copy_gb_per_s REAL,
+    broken TEXT NOT NULL
+);
+INSERT INTO measures SELECT id,
+    coalesce(json_extract(record, '$.reason'), json_extract(record, '$.phase')),
+    json_extract(record, '$.device'),
+    json_extract(record, '$.environment.gpu'),
+    json_extract(record, '$.tracks.open'),
+    json_extract(record, '$.tracks.stage'),
+    json_extract(record, '$.timing.candidate_ms.median'),
+    json_extract(record, '$.timing.speedup.eager.median'),
+    json_extract(record, '$.timing.speedup.compile.median'),
+    json_extract(record, '$.timing.speedup.current.median'),
+    json_extract(record, '$.timing.fraction_of_floor'),
+    json_extract(record, '$.timing.bytes'),
+    json_extract(record, '$.timing.copy_gb_per_s'),
+    (SELECT json_group_array(json_array(json_extract(value, '$.severity'), json_extract(value, '$.rule'),
+        json_extract(value, '$.track'))) FROM json_each(record, '$.violations'))
+FROM (
+    SELECT id, CASE WHEN json_valid(record) THEN record ELSE
+        replace(replace(replace(record, 'NaN', 'null'), '-Infinity', 'null'), 'Infinity', 'null')
+        END AS record
+    FROM verdicts
+);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _COUNTED_CALLS, _MEASURES)

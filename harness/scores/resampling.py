@@ -1,0 +1,115 @@
+"""The bootstrap: how often each of n attempts is drawn, in each of a thousand resamples.
+
+The draws come from a fixed seed and depend on n alone, so that the same store gives the same
+intervals on every machine, whatever the order of its rows, and so that one table of draws serves
+every row of the leaderboard with as many attempts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.scores.formulas import Numbers, draw_shares
+
+RESAMPLES = 1000
+BEST_RESAMPLES = 250
+"""For best@k, whose table of draws costs more."""
+_SEED = 20250607
+_AT_ONCE = 4_000_000
+"""Draws held in memory at a time."""
+
+Counts = NDArray[np.float32]
+
+
+def resample_sums(matrix: Numbers) -> Numbers:
+    """Return the column sums of each resample of the rows: (rows, columns) to (RESAMPLES, columns)."""
+    narrow = matrix.astype(np.float32)
+    return np.concatenate([counts @ narrow for counts in _draws(len(matrix))])
+
+
+def resample_best(gains: Numbers, k: int) -> Numbers:
+    """Return best@k of each resample: (attempts, rows of the board), sorted, to (BEST_RESAMPLES, rows)."""
+    count = len(gains)
+    if count * BEST_RESAMPLES > _AT_ONCE:
+        shares = draw_shares(count, k)
+        blocks = _draws(count, BEST_RESAMPLES)
+        return np.concatenate([_last_shares(counts, shares) @ gains for counts in blocks])
+    return _best_weights(count, k) @ gains
+
+
+@lru_cache(maxsize=32)
+def _best_weights(count: int, k: int) -> Numbers:
+    (counts,) = _draws(count, BEST_RESAMPLES)
+    return _last_shares(counts, draw_shares(count, k))
+
+
+def _last_shares(counts: Counts, shares: Numbers) -> Numbers:
+    """Return the chance that each of the sorted attempts is the best of k, by resample."""
+    # The sums are exact: float32 holds every whole number up to 16 million.
+    below = np.cumsum(counts, axis=1).astype(np.int64)
+    return np.diff(shares[below], axis=1, prepend=0.0)
+
+
+def _draws(rows: int, resamples: int = RESAMPLES) -> Iterator[Counts]:
+    """Yield blocks of resamples: how often each of the rows is drawn with replacement."""
+    block = max(1, _AT_ONCE // max(rows, 1))
+    if block >= resamples:
+        yield _table(rows, resamples)
+        return
+    for start in range(0, resamples, block):
+        yield _draw(rows, min(block, resamples - start), start)
+
+
+@lru_cache(maxsize=8)
+def _table(rows: int, resamples: int) -> Counts:
+    return _draw(rows, resamples, 0)
+
+
+def _draw(rows: int, resamples: int, start: int) -> Counts:
+    random = np.random.default_rng([_SEED, rows, start])
+    drawn = random.integers(rows, size=(resamples, rows), dtype=np.int64)
+    drawn += np.arange(resamples)[:, None] * rows
+    counts = np.bincount(drawn.ravel(), minlength=resamples * rows)
+    return counts.reshape(resamples, rows).astype(np.float32)
+
+
+def over_problems(replicates: Numbers) -> Numbers:
+    """Return resamples of problems, each with a resample of its own attempts.
+
+    (resamples, problems, ...) to (RESAMPLES, problems, ...): the second axis is then what was drawn.
+    """
+    have, problems = replicates.shape[:2]
+    random = np.random.default_rng([_SEED, problems])
+    drawn = random.integers(problems, size=(RESAMPLES, problems))
+    found: Numbers = replicates[random.integers(have, size=drawn.shape), drawn]
+    return found
+
+
+def nan_mean(values: Numbers) -> Numbers:
+    """Return the mean over the last axis of what is a number; NaN where nothing is."""
+    known = ~np.isnan(values)
+    number = known.sum(axis=-1)
+    total = np.where(known, values, 0.0).sum(axis=-1)
+    mean: Numbers = np.divide(total, number, out=np.full(np.shape(total), np.nan), where=number > 0)
+    return mean
+
+
+def percentiles(replicates: Numbers) -> Numbers:
+    """Return the 2.5 and 97.5 percentiles along the first axis of what is a number: (2, ...).
+
+    NaN where less than half of the resamples are numbers.
+    """
+    ordered = np.sort(replicates, axis=0)
+    last = (~np.isnan(ordered)).sum(axis=0) - 1
+    ends = np.stack(
+        [
+            np.take_along_axis(ordered, np.maximum(np.rint(q * last), 0).astype(int)[None], axis=0)[0]
+            for q in (0.025, 0.975)
+        ]
+    )
+    ends[:, last + 1 < len(ordered) / 2] = np.nan
+    return ends
