@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from sample_attempts import attempt, filled, incorrect
 
 from harness.data import problems_dir, prompts_dir
 from harness.prompts import gpu_names, stage_names
@@ -203,3 +204,56 @@ def test_prompts_need_neither_torch_nor_a_network_client(tmp_path):
     subprocess.run(
         [sys.executable, "-c", script, *SEED], cwd=ROOT, check=True, capture_output=True, timeout=60
     )
+
+
+def stored(folder):
+    verdict = incorrect(detail="at [0, 128] expected 1, got 2", device="cpu")
+    rows = [attempt(1, verdict, problem="cumsum_exclusive", device="cpu")]
+    with filled(folder / "kernel-harness.db", rows) as store:
+        (found,) = store.attempts()
+        return found, store.runs()[0].id
+
+
+def test_feedback_and_history_come_from_the_store(tmp_path):
+    found, run = stored(tmp_path)
+    words = ["prompt", "cumsum_exclusive", "--stage", "repair", "--gpu", "4090"]
+    done = harness(*words, "--feedback", found.id[:6], "--history", run, folder=tmp_path)
+    text = done.stdout.decode()
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert "[FEEDBACK]\n\nThe last candidate: incorrect (values).\nat [0, 128] expected 1, got 2\n" in text
+    assert "[EARLIER ATTEMPTS]\n\n1. tuning: incorrect (values), at [0, 128]" in text
+    assert "[CURRENT CODE]\n```python\nimport torch\nx = 1\nclass ModelNew: ...\n```" in text
+
+
+def test_two_prompts_are_compared(tmp_path):
+    harness("prompt", *SEED, "--json", "--output", "a.txt", folder=tmp_path)
+    record = harness("prompt", *SEED[:4], "h100", "--json", folder=tmp_path).stdout
+    (tmp_path / "b.json").write_bytes(record)
+    (tmp_path / "a.json").write_bytes(harness("prompt", *SEED, "--json", folder=tmp_path).stdout)
+    text = harness("prompt", "--diff", "a.json", "b.json", folder=tmp_path).stdout.decode()
+    assert [line.split(":")[0] for line in text.splitlines()[1:3]] == ["gpu", "metrics"]
+    assert "--- a.json\n+++ b.json\n" in text
+    told = json.loads(harness("prompt", "--diff", "a.txt", "b.json", "--json", folder=tmp_path).stdout)
+    assert (told["sources"], len(told["lines"]) > 5) == ({}, True)
+    found, _ = stored(tmp_path)
+    for name in ("f" * 64, found.id):
+        done = harness("prompt", "--diff", "a.txt", name, folder=tmp_path)
+        assert (done.returncode, b"no prompt of it in kernel-harness.db" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            [*SEED, "--feedback", "nothing"],
+            "nothing: there is no such file, and no store at kernel-harness.db",
+        ),
+        ([*SEED, "--history", "r1"], "there is no store at kernel-harness.db"),
+        (["--diff", "a", "b"], "a: there is no such file, and no store at"),
+        ([], "name a problem"),
+    ],
+)
+def test_what_the_store_does_not_hold(words, message, tmp_path):
+    done = harness("prompt", *words, folder=tmp_path)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert message in done.stderr.decode()

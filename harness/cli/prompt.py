@@ -1,38 +1,59 @@
-"""``kernel-harness prompt``: render one prompt, or all that are legal for a problem."""
+"""``kernel-harness prompt``: render one prompt, or all that are legal for a problem; compare two."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from harness.errors import UsageError
-from harness.files import read_text, write_text
+from harness.files import nearest, read_text, validated, write_text
 from harness.metrics import Metrics, load_metrics
 from harness.problems import load_problem
 from harness.prompts import (
+    Stage,
+    compared,
     gpu_names,
     is_legal,
     load_gpu,
     load_stage,
     render_prompt,
+    spoken,
     stage_names,
 )
-from harness.records import Prompt
+from harness.records import Attempt, Prompt
+
+_HASH_CHARS = 64
 
 
 def command(
-    problem: Annotated[str, typer.Argument(help="Name or folder of a problem.", show_default=False)],
+    problem: Annotated[
+        str | None, typer.Argument(help="Name or folder of a problem.", show_default=False)
+    ] = None,
     stage: Annotated[str | None, typer.Option(help="Name of a stage or path of a .md file.")] = None,
     gpu: Annotated[
         str | None, typer.Option(help="Name of a GPU, device name, path of a .toml file, or auto.")
     ] = None,
     code: Annotated[Path | None, typer.Option(help="Current code, instead of the problem's own.")] = None,
     metrics: Annotated[Path | None, typer.Option(help="Nsight Compute metrics of that code, JSON.")] = None,
-    feedback: Annotated[Path | None, typer.Option(help="Text for the feedback section.")] = None,
+    feedback: Annotated[
+        str | None, typer.Option(help="File with the feedback section, or id of an attempt in the store.")
+    ] = None,
+    history: Annotated[
+        str | None, typer.Option(help="Run in the store whose attempts the prompt tells of.")
+    ] = None,
+    diff: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            help="Compare two prompts: hashes or attempts in the store, or files (text, or --json output)."
+        ),
+    ] = None,
+    store: Annotated[Path, typer.Option(help="The store.")] = Path("kernel-harness.db"),
     output: Annotated[
         Path | None, typer.Option(help="File to write instead of stdout; with --all, a folder.")
     ] = None,
@@ -42,11 +63,16 @@ def command(
     ] = False,
 ) -> None:
     """Render the prompt of a problem for a stage and a GPU."""
+    if diff is not None:
+        _compare(diff, store, as_json=as_json)
+        return
+    if problem is None:
+        raise UsageError("name a problem; `kernel-harness problems` lists them")
     if every:
         _check_all(output, gpu, metrics)
     elif stage is None or gpu is None:
         raise UsageError("name a stage with --stage and a GPU with --gpu, or take --all --output FOLDER")
-    given = _Given(code, metrics, feedback)
+    given = _Given(code, metrics, feedback, history, store)
     stages = [stage] if stage else list(stage_names())
     gpus = [gpu] if gpu else list(gpu_names())
     for prompt in _prompts(problem, stages, gpus, given, every):
@@ -62,10 +88,90 @@ def command(
 class _Given:
     """What the options hand in."""
 
-    def __init__(self, code: Path | None, metrics: Path | None, feedback: Path | None) -> None:
+    def __init__(
+        self, code: Path | None, metrics: Path | None, feedback: str | None, history: str | None, store: Path
+    ) -> None:
         self.code = _filled(code)
         self.metrics: Metrics | None = load_metrics(metrics) if metrics else None
-        self.feedback = _filled(feedback)
+        self.feedback: str | None = None
+        self.failed_code: str | None = None
+        """The candidate that the feedback speaks of."""
+        if feedback is not None and Path(feedback).exists():
+            self.feedback = _filled(Path(feedback))
+        elif feedback is not None:
+            attempt = _attempt(feedback, store)
+            self.feedback = _feedback_on(attempt)
+            self.failed_code = attempt.candidate.code if attempt.candidate is not None else None
+        self.history = _history_of(history, store) if history is not None else None
+
+    def code_for(self, stage: Stage) -> str | None:
+        """Return the current code: a stage that needs feedback starts from what the feedback is on."""
+        return self.code or (self.failed_code if "feedback" in stage.needs else None)
+
+
+def _attempt(name: str, store: Path) -> Attempt:
+    from harness.store import Store
+
+    if not store.exists():
+        raise UsageError(f"{name}: there is no such file, and no store at {store} with an attempt of this id")
+    with Store(store, read_only=True) as opened:
+        return opened.attempt(name)
+
+
+def _feedback_on(attempt: Attempt) -> str:
+    from harness.prompts import feedback
+
+    return feedback(attempt)
+
+
+def _history_of(run: str, store: Path) -> str:
+    from harness.prompts import history
+    from harness.store import Store
+
+    with Store(store, read_only=True) as opened:
+        known = [info.id for info in opened.runs()]
+        if run not in known:
+            raise UsageError(f"no run {run!r} in {store}{nearest(run, known)}")
+        return history(opened.attempts(run=run))
+
+
+def _compare(names: tuple[str, str], store: Path, *, as_json: bool) -> None:
+    one, other = (_known_prompt(name, store) for name in names)
+    diff = compared(one, other, names)
+    _print(f"{diff.model_dump_json()}\n" if as_json else "".join(f"{line}\n" for line in spoken(diff)))
+
+
+def _known_prompt(name: str, store: Path) -> Prompt:
+    """Return a prompt by its file, its hash, or an attempt that answered it."""
+    path = Path(name)
+    if path.is_file():
+        return _prompt_file(path)
+    from harness.store import Store
+
+    if not store.exists():
+        raise UsageError(f"{name}: there is no such file, and no store at {store}")
+    with Store(store, read_only=True) as opened:
+        wanted = name if len(name) == _HASH_CHARS else opened.attempt(name).reply.prompt_hash
+        prompt = opened.prompt(wanted) if wanted is not None else None
+    if prompt is None:
+        raise UsageError(f"{name}: no prompt of it in {store}; replies from files were not asked for by one")
+    return prompt
+
+
+def _prompt_file(path: Path) -> Prompt:
+    text = read_text(path)
+    if path.suffix == ".json":
+        return validated(Prompt, _json(text, path), path)
+    return Prompt(
+        hash=hashlib.sha256(text.encode()).hexdigest(), text=text, problem=str(path), stage="", gpu=""
+    )
+
+
+def _json(text: str, path: Path) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"{path}: not valid JSON: {error}") from error
 
 
 def _prompts(
@@ -80,7 +186,7 @@ def _prompts(
                 problem=folder,
                 stage=stage,
                 gpu=spec,
-                code=given.code,
+                code=given.code_for(stage),
                 metrics=given.metrics,
                 feedback=given.feedback,
             ):
@@ -89,9 +195,10 @@ def _prompts(
                 problem=folder,
                 stage=stage,
                 gpu=spec,
-                code=given.code,
+                code=given.code_for(stage),
                 metrics=given.metrics,
                 feedback=given.feedback,
+                history=given.history,
             )
 
 
