@@ -15,6 +15,7 @@ from harness.llm.desk import Desk, Office
 from harness.llm.endpoint import Endpoint, open_endpoint
 from harness.llm.gate import Gate
 from harness.llm.job import Job
+from harness.llm.logs import scrubbed_logs
 from harness.llm.orders import Order, found_and_missing, jobs_of
 from harness.llm.outcomes import Event, Outcome
 from harness.llm.scribe import Scribe
@@ -56,6 +57,8 @@ def collect_orders(
                 (order.spec, stack.enter_context(open_endpoint(order.spec)), jobs_of(order, samples))
                 for order, samples in missing
             ]
+            for _, endpoint, _ in desks:
+                stack.enter_context(scrubbed_logs(endpoint))
             collector = _Collector(store, run, events, purse or Purse(), fresh=fresh)
             pool = stack.enter_context(ThreadPoolExecutor(max_workers=1))
             work = pool.submit(collector.run, desks)
