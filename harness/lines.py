@@ -65,9 +65,9 @@ def _judged(verdict: Verdict | None) -> dict[str, Any]:
 def _hashes(attempt: Attempt) -> dict[str, str | None]:
     verdict, candidate = attempt.verdict, attempt.candidate
     return {
-        "problem": verdict.problem_hash if verdict is not None else None,
-        "stage": None,
-        "gpu": None,
+        "problem": attempt.problem_hash or (verdict.problem_hash if verdict is not None else None),
+        "stage": attempt.stage_hash,
+        "gpu": attempt.gpu_hash,
         "prompt": attempt.reply.prompt_hash,
         "candidate": sha256(candidate.code.encode()).hexdigest() if candidate is not None else None,
     }

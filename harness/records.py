@@ -83,6 +83,11 @@ class Attempt(Record):
     """Size profile that was asked for; None is the official one."""
     void_reason: str | None = None
     """Why it was struck from scores; None for an attempt that counts."""
+    problem_hash: str | None = None
+    """Text of the problem that it was judged by; None where it was not judged."""
+    stage_hash: str | None = None
+    gpu_hash: str | None = None
+    """GPU file that the prompt was made from; None without a prompt."""
 
 
 class Facts(NamedTuple):

@@ -22,8 +22,11 @@ SELECT attempts.rowid AS place, attempts.id AS attempt_id, attempts.run AS attem
        attempts.problem AS attempt_problem, attempts.stage AS attempt_stage, attempts.gpu AS attempt_gpu,
        attempts.error AS attempt_error, attempts.evaluator, attempts.rules, attempts.void_reason,
        attempts.created AS attempt_created, attempts.device AS attempt_device, attempts.size AS attempt_size,
-       attempts.gpu_name AS attempt_gpu_name, verdicts.record AS verdict, replies.*
+       attempts.gpu_name AS attempt_gpu_name, verdicts.record AS verdict,
+       verdicts.problem_hash AS judged_problem_hash, verdicts.stage_hash AS judged_stage_hash,
+       json_extract(prompts.record, '$.sources.gpu') AS prompt_gpu_hash, replies.*
 FROM attempts JOIN replies ON replies.id = attempts.reply LEFT JOIN verdicts ON verdicts.id = attempts.verdict
+LEFT JOIN prompts ON prompts.hash = replies.prompt_hash
 """
 
 
@@ -160,6 +163,9 @@ class Attempts(Ledger):
             gpu_name=row["attempt_gpu_name"],
             size=row["attempt_size"],
             void_reason=row["void_reason"],
+            problem_hash=row["judged_problem_hash"],
+            stage_hash=row["judged_stage_hash"],
+            gpu_hash=row["prompt_gpu_hash"],
         )
 
     def _read_verdict(self, text: str) -> Verdict:
