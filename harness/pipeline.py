@@ -73,8 +73,11 @@ class Pipeline:
         if settings.metrics is not None:
             self._read_metrics(settings.metrics)
 
-    def judge(self, replies: Iterable[Reply], slots: int = 1) -> Iterator[Judged]:
-        """Yield attempts as they are done; those judged before come at once."""
+    def judge(self, replies: Iterable[Reply | StoredReply], slots: int = 1) -> Iterator[Judged]:
+        """Yield attempts as they are done; those judged before come at once.
+
+        A reply that is a row of the store already stays that row.
+        """
         with LocalExecutor(self._settings.device, slots) as executor:
             waiting: dict[Future[Verdict], _Work] = {}
             for reply in replies:
@@ -87,12 +90,13 @@ class Pipeline:
                 yield from self._finish(waiting)
 
     def _begin(
-        self, reply: Reply, executor: LocalExecutor, waiting: dict[Future[Verdict], _Work]
+        self, given: Reply | StoredReply, executor: LocalExecutor, waiting: dict[Future[Verdict], _Work]
     ) -> Judged | None:
+        reply = given.reply if isinstance(given, StoredReply) else given
         problem = self._problem(reply)
         stage = self._stage(reply)
         reply = reply.model_copy(update={"problem": problem.name, "stage": stage.name if stage else None})
-        stored = self._store.save_reply(self._run, reply)
+        stored = given if isinstance(given, StoredReply) else self._store.save_reply(self._run, reply)
         found = extract(reply.text, is_code=reply.is_code)
         candidate = found if isinstance(found, Candidate) else None
         held_to = self._demand(reply, problem, stage)

@@ -1,206 +1,167 @@
-import math
+"""Two sides are compared on what both were judged on, and told apart only where the intervals say so."""
+
+import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from sample_attempts import H100, attempt, filled, incorrect, passed, timing
+from typer.testing import CliRunner
 
-torch = pytest.importorskip("torch", reason="needs the extra `eval`")
+from harness.cli import app
+from harness.errors import UsageError
+from harness.scores import Place, compare, facts_of
+from harness.scores.formulas import newcombe, wilson
 
-from eval.judge.compare import DEFAULT_BUDGET, compare, explain  # noqa: E402
-
-FLOATS = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
-NAMES = {dtype: str(dtype).removeprefix("torch.") for dtype in FLOATS}
-NAN, INF = float("nan"), float("inf")
-
-
-def scan(dtype, rows=7, columns=513, seed=0):
-    """Input, the oracle of its inclusive scan along rows, and the scale: the scan of the magnitudes."""
-    generator = torch.Generator().manual_seed(seed)
-    x = torch.randn(rows, columns, generator=generator, dtype=torch.float64).mul(2.0**-4).to(dtype)
-    return x, x.double().cumsum(1), x.double().abs().cumsum(1)
+FAST, WRONG = passed(timing(2.0)), incorrect()
 
 
-def judged(output, expected, scale):
-    return compare(output, expected, scale, DEFAULT_BUDGET[NAMES[output.dtype]])
+def side(model, correct, wrong, problem="scan", verdict=FAST, start=0, **fields):
+    verdicts = [verdict] * correct + [WRONG] * wrong
+    return [
+        facts_of(attempt(start + n, v, model=model, problem=problem, stage=None, **fields))
+        for n, v in enumerate(verdicts)
+    ]
 
 
-def blocked(x, block=32):
-    """A scan in the tensor's own precision, block by block, as an honest kernel adds."""
-    carry, parts = torch.zeros(x.shape[0], 1, dtype=x.dtype), []
-    for chunk in x.split(block, dim=1):
-        parts.append(chunk.cumsum(1) + carry)
-        carry = parts[-1][:, -1:]
-    return torch.cat(parts, 1)
-
-
-HONEST = {
-    "torch's own": lambda x: x.cumsum(1),
-    "in blocks": blocked,
-    "inclusive minus itself plus itself": lambda x: (x.float().cumsum(1) - x.float() + x.float()).to(x.dtype),
-    "in double precision": lambda x: x.double().cumsum(1).to(x.dtype),
-}
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=NAMES.get)
-@pytest.mark.parametrize("how", HONEST)
-def test_honest_rounding_passes(dtype, how):
-    if dtype is torch.float64 and "minus" in how:
-        return
-    x, expected, scale = scan(dtype)
-    assert judged(HONEST[how](x), expected, scale) is None
-
-
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=NAMES.get)
-@pytest.mark.parametrize("how", ["torch's own", "in double precision"])
-def test_honest_half_precision_passes(dtype, how):
-    x, expected, scale = scan(dtype)
-    assert judged(HONEST[how](x), expected, scale) is None
-
-
-WRONG = {
-    "zeros": lambda x, y: torch.zeros_like(y),
-    "ones": lambda x, y: torch.ones_like(y),
-    "the mean": lambda x, y: y.mean().expand_as(y),
-    "the input": lambda x, y: x.to(y.dtype),
-    "another call's output": lambda x, y: scan(x.dtype, columns=x.shape[1], seed=1)[1],
-    "rows shuffled": lambda x, y: y.roll(1, 0),
-    "columns shuffled": lambda x, y: y.roll(1, 1),
-    "elements shuffled": lambda x, y: y.flatten()[torch.randperm(y.numel())].view_as(y),
-    "the sign": lambda x, y: -y,
-    "a constant too much": lambda x, y: y + 1,
-    "a factor": lambda x, y: y * 1.05,
-    "a dropped tail": lambda x, y: torch.cat([y[:, :-1], y[:, -2:-1]], 1),
-    "one element": lambda x, y: torch.where(torch.arange(y.shape[1]) == 30, y + 3, y),
-    "the first row alone": lambda x, y: y[:1].expand_as(y),
-}
-
-
-@pytest.mark.parametrize("dtype", FLOATS, ids=NAMES.get)
-@pytest.mark.parametrize("how", WRONG)
-def test_wrong_answers_fail(dtype, how):
-    x, expected, scale = scan(dtype, columns=513 if dtype.itemsize > 2 else 33)
-    output = WRONG[how](x, expected).to(dtype)
-    worst = judged(output, expected, scale)
-    assert worst is not None
-    assert worst.finite
-    assert 0 < worst.wrong <= worst.total == output.numel()
-    got, right = float(output[worst.index]), float(expected[worst.index])
-    assert (worst.got, worst.expected) == (got, right)
-    assert abs(got - right) > worst.budget > 0
-    assert str(worst.wrong) in explain(worst)
-
-
-@pytest.mark.parametrize("coarse", [torch.float16, torch.bfloat16], ids=NAMES.get)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=NAMES.get)
-def test_less_precision_than_was_asked_for_fails(dtype, coarse):
-    x, expected, scale = scan(dtype)
-    assert judged(x.double().cumsum(1).to(coarse).to(dtype), expected, scale) is not None
-    assert judged(x.to(coarse).double().cumsum(1).to(dtype), expected, scale) is not None
-
-
-def test_single_precision_is_not_double():
-    x, expected, scale = scan(torch.float64)
-    assert judged(x.float().cumsum(1).double(), expected, scale) is not None
+def differences(found):
+    return {one.measure: one for one in found.differences}
 
 
 @pytest.mark.parametrize(
-    ("got", "expected", "finite"),
+    ("a", "b", "low", "high"),
     [
-        (NAN, 1.0, False),
-        (INF, 1.0, False),
-        (-INF, 1.0, False),
-        (1.0, NAN, True),
-        (1.0, INF, True),
-        (3e38, INF, True),
-        (-INF, INF, True),
-        (INF, NAN, True),
-        (NAN, INF, True),
+        # Newcombe 1998, table II, method 10, the difference of the first and the second share.
+        ((56, 70), (48, 80), 0.0524, 0.3339),
+        ((9, 10), (3, 10), 0.1705, 0.8090),
+        ((10, 10), (0, 20), 0.6791, 1.0),
+        ((0, 10), (0, 10), -0.2775, 0.2775),
     ],
 )
-@pytest.mark.parametrize("scale", [1.0, INF, NAN])
-def test_nan_and_infinities_are_right_only_where_the_oracle_has_the_same(got, expected, finite, scale):
-    fine = torch.tensor([1.0, 2.0])
-    worst = compare(
-        torch.cat([fine, torch.tensor([got])]), torch.cat([fine, torch.tensor([expected])]).double(),
-        torch.tensor([1.0, 1.0, scale], dtype=torch.float64), 64.0,
-    )  # fmt: skip
-    assert worst is not None
-    assert (worst.index, worst.wrong, worst.finite) == ((2,), 1, finite)
+def test_newcombe_interval_agrees_with_published_values(a, b, low, high):
+    got = newcombe(b[0] / b[1], wilson(*b), a[0] / a[1], wilson(*a))
+    assert got == (pytest.approx(low, abs=5e-4), pytest.approx(high, abs=5e-4))
 
 
-@pytest.mark.parametrize("value", [NAN, INF, -INF, 0.0, -0.0])
-@pytest.mark.parametrize("scale", [0.0, 1.0, INF, NAN])
-def test_what_the_oracle_has_is_right(value, scale):
-    tensor = torch.tensor([value])
-    assert compare(tensor, tensor.double(), torch.tensor([scale], dtype=torch.float64), 64.0) is None
+def test_one_problem_by_hand():
+    (found,) = compare(side("a", 3, 7), side("b", 9, 1))
+    correct = differences(found)["correct"]
+    assert (correct.a, correct.b) == (pytest.approx(0.3), pytest.approx(0.9))
+    assert correct.difference.value == pytest.approx(0.6)
+    assert correct.difference.low == pytest.approx(0.1705, abs=5e-4)
+    assert [pair.outcome for pair in found.pairs] == ["win"]
+    assert found.worse == ()
 
 
-def test_an_element_without_magnitude_must_be_zero_up_to_the_smallest_number():
-    zero = torch.zeros(1, dtype=torch.float64)
-    assert compare(torch.tensor([1e-39]), zero, zero, 64.0) is None
-    assert compare(torch.tensor([1e-30]), zero, zero, 64.0) is not None
+def test_a_difference_that_chance_explains_is_a_tie():
+    (found,) = compare(side("a", 4, 6), side("b", 6, 4))
+    assert [pair.outcome for pair in found.pairs] == ["tie"]
 
 
-@pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.uint8, torch.bool])
-def test_whole_numbers_must_be_equal(dtype):
-    expected = torch.tensor([0, 1, 1, 0]).to(dtype)
-    nothing = torch.zeros(4, dtype=torch.float64)
-    assert compare(expected.clone(), expected, nothing, 64.0) is None
-    worst = compare(torch.tensor([0, 1, 0, 0]).to(dtype), expected, nothing + 100, 64.0)
-    assert worst is not None
-    assert worst.index == (2,)
+def test_the_ratio_of_mean_speedups():
+    slow, fast = passed(timing(1.5)), passed(timing(3.0))
+    (found,) = compare(side("a", 10, 0, verdict=fast), side("b", 10, 0, verdict=slow))
+    speed = differences(found)["mean_speedup"]
+    assert (speed.a, speed.b) == (pytest.approx(3.0), pytest.approx(1.5))
+    assert speed.difference.value == pytest.approx(0.5)
+    assert found.worse == ("mean_speedup",)
 
 
-def test_whole_numbers_beyond_double_precision_are_told_apart():
-    expected = torch.tensor([2**60])
-    nothing = torch.zeros(1, dtype=torch.float64)
-    assert compare(expected + 1, expected, nothing, 64.0) is not None
+def test_problems_are_paired_and_the_rest_is_named():
+    a = [*side("a", 9, 1, "one"), *side("a", 9, 1, "two"), *side("a", 5, 5, "mine")]
+    b = [*side("b", 1, 9, "one"), *side("b", 0, 10, "two"), *side("b", 5, 5, "theirs")]
+    (found,) = compare(a, b)
+    assert [(pair.problem, pair.outcome) for pair in found.pairs] == [("one", "loss"), ("two", "loss")]
+    assert (found.only_a, found.only_b) == (("mine",), ("theirs",))
+    assert differences(found)["correct"].difference.value == pytest.approx(0.05 - 0.9)
+    assert set(found.worse) == {"correct", "fast_1"}
 
 
-def test_both_parts_of_a_complex_number_count():
-    expected = torch.tensor([1 + 2j, 3 - 4j], dtype=torch.complex128)
-    scale = expected.abs()
-    assert compare(expected.to(torch.complex64), expected, scale, 64.0) is None
-    wrong = torch.tensor([1 + 2j, 3 + 4j], dtype=torch.complex64)
-    worst = compare(wrong, expected, scale, 64.0)
-    assert worst is not None
-    assert worst.index == (1, 1)
+def test_times_of_two_gpus_are_not_compared():
+    other = passed(timing(2.0), gpu="NVIDIA L4")
+    assert compare(side("a", 5, 0), side("b", 5, 0, verdict=other)) == ()
 
 
-@pytest.mark.parametrize("shape", [(0,), (3, 0)])
-def test_an_empty_output_is_right(shape):
-    nothing = torch.empty(shape)
-    assert compare(nothing, nothing.double(), nothing.double(), 64.0) is None
+def test_a_stale_side_is_not_compared_with_a_fresh_one():
+    old = side("a", 5, 5, evaluator="0", start=0)
+    assert compare(old, side("b", 5, 5, start=20)) == ()
+    both = [*old, *side("a", 9, 1, start=40)]
+    (found,) = compare(both, side("b", 5, 5, start=20))
+    assert differences(found)["correct"].a == pytest.approx(0.9)
 
 
-def test_a_single_number_has_an_empty_index():
-    worst = compare(torch.tensor(2.0), torch.tensor(1.0).double(), torch.tensor(1.0).double(), 64.0)
-    assert worst is not None
-    assert worst.index == ()
+def test_where_nothing_is_timed_the_measure_is_the_correct_rate():
+    cpu = passed(device="cpu")
+    rows = [side(name, 5, 0, verdict=cpu, device="cpu") for name in "ab"]
+    (found,) = compare(*rows)
+    assert (found.place, found.measure) == (Place("cpu", None, None), "correct")
+    assert [one.measure for one in found.differences] == ["correct"]
 
 
-@given(
-    st.floats(-1e6, 1e6, width=32),
-    st.floats(1e-3, 1e6),
-    st.floats(0, 4),
-    st.sampled_from([torch.float32, torch.float64]),
+counts = st.tuples(st.integers(0, 8), st.integers(0, 8)).filter(sum)
+
+
+@settings(max_examples=25, deadline=None)
+@given(counts, counts, st.booleans())
+def test_what_is_won_one_way_is_lost_the_other(a, b, several):
+    def rows(model, correct, wrong):
+        return [
+            *side(model, correct, wrong),
+            *(side(model, wrong, correct, "other", start=50) if several else []),
+        ]
+
+    (there,), (back,) = compare(rows("a", *a), rows("b", *b)), compare(rows("b", *b), rows("a", *a))
+    turned = {"win": "loss", "loss": "win", "tie": "tie", "unknown": "unknown"}
+    assert [turned[pair.outcome] for pair in there.pairs] == [pair.outcome for pair in back.pairs]
+    ahead, behind = differences(there)["correct"].difference, differences(back)["correct"].difference
+    assert ahead.value == pytest.approx(-behind.value)
+    assert ahead.low <= ahead.value <= ahead.high
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], standalone_mode=False)
+
+
+@pytest.fixture
+def store(tmp_path):
+    path = tmp_path / "s.db"
+    rows = [attempt(n, FAST, model="good", stage=None) for n in range(12)]
+    rows += [attempt(20 + n, WRONG, model="bad", stage=None) for n in range(12)]
+    filled(path, rows).close()
+    return path
+
+
+def test_the_command_prints_wins_and_says_who_is_worse(store):
+    result = run("compare", "good", "bad", "--store", store)
+    assert result.return_value == 0
+    for words in (H100, "0 wins, 1 losses", "loss    scan", "bad is surely worse: correct, fast_1"):
+        assert words in result.stdout
+
+
+@pytest.mark.parametrize(("a", "b", "code"), [("good", "bad", 1), ("bad", "good", 0), ("good", "good", 0)])
+def test_fail_is_for_a_side_that_got_worse(store, a, b, code):
+    assert run("compare", a, b, "--fail", "--store", store).return_value == code
+
+
+def test_a_json_line_and_a_run_by_its_beginning(store):
+    second = [attempt(40 + n, FAST, model="good", stage=None) for n in range(5)]
+    with filled(store, second) as opened:
+        last = opened.runs()[-1].id
+    result = run("compare", "bad", last, "--json", "--store", store)
+    (line,) = map(json.loads, result.stdout.splitlines())
+    assert (line["gpu"], line["b"], line["worse"], line["measure"]) == (H100, last, [], "fast_1")
+    assert line["pairs"][0]["outcome"] == "win"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["goood", "bad"], "nearest: good"),
+        (["good", "bad", "--problem", "other"], "no attempts on problem"),
+        (["good", "bad", "--track", "stage"], "share no problem"),
+    ],
 )
-def test_the_budget_is_the_border(expected, scale, budgets, dtype):
-    """An error of some budgets is right below one budget and wrong above."""
-    allowed = 64.0 * torch.finfo(dtype).eps * scale
-    oracle = torch.tensor([expected], dtype=torch.float64)
-    output = (oracle + budgets * allowed).to(dtype)
-    error = abs(float(output) - expected)
-    if math.isclose(error, allowed, rel_tol=1e-6):
-        return
-    worst = compare(output, oracle, torch.tensor([scale], dtype=torch.float64), 64.0)
-    assert (worst is None) == (error < allowed)
-
-
-@given(st.integers(-40, 40), st.integers(0, 9))
-def test_units_do_not_matter(power, seed):
-    _, expected, scale = scan(torch.float64, rows=2, columns=65, seed=seed)
-    slightly = expected * (1 + 40 * torch.finfo(torch.float64).eps * torch.randn(65).sign())
-    plain = compare(slightly, expected, scale, 64.0)
-    scaled = compare(slightly * 2.0**power, expected * 2.0**power, scale * 2.0**power, 64.0)
-    assert (plain is None) == (scaled is None)
+def test_what_cannot_be_compared(store, arguments, message):
+    result = run("compare", *arguments, "--store", store)
+    assert isinstance(result.exception, UsageError)
+    assert message in str(result.exception)

@@ -2,7 +2,7 @@ from itertools import combinations
 from math import inf, isnan, log, nan
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sample_attempts import H100, attempt, failed, incorrect, passed, rejected, timing
 
@@ -417,6 +417,7 @@ def attempt_lists(draw):
     ]
 
 
+@settings(deadline=None)
 @given(attempt_lists(), st.randoms(use_true_random=False))
 def test_order_and_duplicates_change_nothing(attempts, random):
     shuffled = [*attempts, *attempts[:3]]
@@ -424,6 +425,7 @@ def test_order_and_duplicates_change_nothing(attempts, random):
     assert score_table(shuffled) == score_table(attempts)
 
 
+@settings(deadline=None)
 @given(attempt_lists())
 def test_numbers_stay_in_their_bounds(attempts):
     for score in score_table(attempts):
@@ -444,6 +446,7 @@ def test_numbers_stay_in_their_bounds(attempts):
                 assert lie.median <= lie.best
 
 
+@settings(deadline=None)
 @given(attempt_lists())
 def test_the_stage_track_is_never_better_than_the_open_one(attempts):
     rows = table_by_key(attempts)
@@ -452,6 +455,7 @@ def test_the_stage_track_is_never_better_than_the_open_one(attempts):
             assert stage.correct.count <= rows[model, "open", place].correct.count
 
 
+@settings(deadline=None)
 @given(attempt_lists())
 def test_every_interval_holds_its_value(attempts):
     for score in score_table(attempts):
@@ -473,6 +477,7 @@ def test_every_interval_holds_its_value(attempts):
                 assert spread.geometric_mean <= spread.high * (1 + 1e-9)
 
 
+@settings(deadline=None)
 @given(attempt_lists())
 def test_more_attempts_never_make_the_best_worse(attempts):
     for score in score_table(attempts):

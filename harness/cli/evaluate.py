@@ -50,7 +50,7 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a candidate.")] = False,
 ) -> int:
     """Judge candidates; what has a verdict already is not judged again."""
-    _require_judge()
+    require_judge()
     try:
         found = resolve_device(device)
     except JudgeFailedError as error:
@@ -77,7 +77,8 @@ def command(
     return code_of_exit
 
 
-def _require_judge() -> None:
+def require_judge() -> None:
+    """Refuse to go on where what judging needs is not installed."""
     missing = [name for name in ("torch", "triton", "numpy") if find_spec(name) is None]
     if missing:
         raise EnvironmentFailure(f"judging needs {', '.join(missing)}: pip install 'kernel-harness[eval]'")

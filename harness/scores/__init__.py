@@ -6,6 +6,7 @@ order, `comparison` sets two sides against each other, `words` puts numbers into
 carries `SCORE_VERSION`: change a formula, change the version. docs/scores.md explains each number.
 """
 
+from harness.scores.comparison import Comparison, compare
 from harness.scores.estimates import Estimate, Rate
 from harness.scores.facts import facts_of
 from harness.scores.formulas import BASELINES, KS, THRESHOLDS, Baseline, wilson
@@ -22,6 +23,7 @@ __all__ = [
     "THRESHOLDS",
     "Baseline",
     "Board",
+    "Comparison",
     "Estimate",
     "LeftOut",
     "Place",
@@ -30,6 +32,7 @@ __all__ = [
     "Spread",
     "board_of",
     "both_tables",
+    "compare",
     "facts_of",
     "is_counted",
     "left_out",

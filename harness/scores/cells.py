@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from harness.scores.columns import FOR_MEANS, PLACE
 from harness.scores.formulas import KS, Numbers, best_at_k
-from harness.scores.resampling import nan_mean, over_problems, percentiles, resample_best, resample_sums
+from harness.scores.resampling import (
+    RESAMPLES,
+    nan_mean,
+    over_problems,
+    percentiles,
+    resample_best,
+    resample_sums,
+)
 from harness.scores.statistics import mean_statistics, share_statistics
 
 _AT_ONCE = 200
@@ -74,17 +81,22 @@ class Summed:
         sums, timed = self.sums[list(members)], self._timed[list(members)]
         values = mean_statistics(sums) | share_statistics(sums, timed)
         means = {name: float(nan_mean(column)) for name, column in values.items()}
-        replicates = np.empty((len(self._resample(members[0], 1)), len(members), sums.shape[-1]), np.float32)
-        place = {group: at for at, group in enumerate(members)}
-        for groups, resampled in self._resampled(members, sums.shape[-1]):
-            replicates[:, [place[group] for group in groups]] = resampled
-        drawn = _by_column(over_problems(replicates))
+        drawn = _by_column(over_problems(self.resampled(members)))
         several = mean_statistics(drawn) | share_statistics(drawn, timed.all())
         ends = {name: _pair(percentiles(nan_mean(column))) for name, column in several.items()}
         for k in KS:
             means[f"best@{k}"] = float(nan_mean(np.array([_best(self._gains[at], k) for at in members])))
         ends |= self._best_ends(members)
         return Cell(len(members), sums.sum(axis=0), means, ends)
+
+    def resampled(self, members: Sequence[int]) -> Numbers:
+        """Return the sums of each resample of these groups: (RESAMPLES, groups, columns)."""
+        width = self.sums.shape[-1]
+        found = np.empty((RESAMPLES, len(members), width), np.float32)
+        place = {group: at for at, group in enumerate(members)}
+        for groups, sums in self._resampled(members, width):
+            found[:, [place[group] for group in groups]] = sums
+        return found
 
     def _best_ends(self, members: Sequence[int]) -> dict[str, tuple[float, float]]:
         columns: dict[int, list[Numbers]] = defaultdict(list)
@@ -94,9 +106,6 @@ class Summed:
             f"best@{k}": _pair(percentiles(nan_mean(over_problems(np.concatenate(parts, axis=1)))))
             for k, parts in columns.items()
         }
-
-    def _resample(self, group: int, width: int) -> Numbers:
-        return resample_sums(self._matrix[self._groups[group]][:, :width])
 
     def _resampled(self, members: Sequence[int], width: int) -> Iterator[tuple[list[int], Numbers]]:
         """Yield groups with as many attempts, and the sums of their resamples: (resamples, groups, width)."""

@@ -37,6 +37,15 @@ def wilson(count: float, total: float) -> tuple[float, float] | None:
     return low, high
 
 
+def newcombe(
+    share: float, ends: tuple[float, float], other: float, other_ends: tuple[float, float]
+) -> tuple[float, float]:
+    """Return the 95 % interval of `other - share` from both Wilson intervals (Newcombe 1998, method 10)."""
+    low = other - share - sqrt((other - other_ends[0]) ** 2 + (ends[1] - share) ** 2)
+    high = other - share + sqrt((other_ends[1] - other) ** 2 + (share - ends[0]) ** 2)
+    return low, high
+
+
 def ratio(part: Any, whole: Any) -> Numbers:
     """Return `part / whole`, NaN where `whole` is 0."""
     part, whole = np.asarray(part), np.asarray(whole)

@@ -89,6 +89,19 @@ def over_problems(replicates: Numbers) -> Numbers:
     return found
 
 
+def pairs_over_problems(one: Numbers, other: Numbers) -> tuple[Numbers, Numbers]:
+    """Return what `over_problems` gives for two sides that share their problems.
+
+    Both sides get the same resampled problems, and each its own resample of its own attempts. With one
+    problem only attempts are resampled.
+    """
+    have, problems = one.shape[:2]
+    random = np.random.default_rng([_SEED, problems, 2])
+    drawn = random.integers(problems, size=(RESAMPLES, problems))
+    first, second = (random.integers(have, size=drawn.shape) for _ in range(2))
+    return one[first, drawn], other[second, drawn]
+
+
 def nan_mean(values: Numbers) -> Numbers:
     """Return the mean over the last axis of what is a number; NaN where nothing is."""
     known = ~np.isnan(values)
