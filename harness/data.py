@@ -17,3 +17,18 @@ def prompts_dir() -> Path:
 def problems_dir() -> Path:
     """Return the folder with one folder a problem."""
     return data_root() / "reference_solutions"
+
+
+def cheats_dir() -> Path:
+    """Return the folder of candidates that the judge must refuse."""
+    return _corpus("cheats")
+
+
+def honest_dir() -> Path:
+    """Return the folder of honest but unusual candidates."""
+    return _corpus("honest")
+
+
+def _corpus(name: str) -> Path:
+    root = data_root()
+    return root / name if root.name == "_data" else root / "tests" / name
