@@ -84,7 +84,9 @@ class Judge:
     def _running(self) -> subprocess.Popen[str]:
         if self._closed:
             raise JudgeFailedError("the judge was closed")
-        if self._process is None or self._process.poll() is not None:
+        if self._process is not None and self._process.poll() is not None:
+            self._end(_HASTE_SECONDS)
+        if self._process is None:
             env = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
             # With -P, a folder called eval in the working folder is not taken for this package.
             env["PYTHONPATH"] = os.pathsep.join(str(Path(path).absolute()) for path in sys.path if path)

@@ -13,9 +13,14 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def judge():
-    """One judge on the CPU for all tests that only ask it for verdicts."""
+    """One judge on the CPU for all tests that only ask it for verdicts; its caller holds a key."""
     pytest.importorskip("triton", reason="needs the extra `eval`")
+    from judge_work import SECRET, job
+
     from eval import Judge
 
     with Judge("cpu") as made:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("OPENAI_API_KEY", SECRET)
+            made.evaluate(job("x ="))
         yield made

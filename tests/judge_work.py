@@ -13,6 +13,7 @@ from pathlib import Path
 from eval import Case, Job, Limits, Problem
 from eval.records import SizeProfile
 
+SECRET = "sk-do-not-tell-anyone"
 MARK = "zebra crossing of the reference"
 REFERENCE = f'''
 """{MARK}"""

@@ -1,30 +1,15 @@
 """What a candidate can learn and reach from inside of its runner: nothing that helps it."""
 
 import json
-import os
 import socket
 import textwrap
 from pathlib import Path
 
 import pytest
-from judge_work import HONEST, LIMITS, MARK, candidate, ended, job
+from judge_work import HONEST, LIMITS, MARK, SECRET, candidate, ended, job
 
-from eval import Judge
-
-SECRET = "sk-do-not-tell-anyone"
 ROOT = Path(__file__).resolve().parent.parent
 GENEROUS = LIMITS.model_copy(update={"call_seconds": 20, "seconds": 60, "output_bytes": 20_000})
-
-
-@pytest.fixture(scope="module")
-def judge():
-    """A judge whose caller holds a key in its environment."""
-    os.environ["OPENAI_API_KEY"] = SECRET
-    try:
-        with Judge("cpu") as made:
-            yield made
-    finally:
-        del os.environ["OPENAI_API_KEY"]
 
 
 def seen(judge, find):
