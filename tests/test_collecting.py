@@ -3,6 +3,7 @@
 import itertools
 import threading
 import time
+from contextlib import closing
 
 import pytest
 from misbehaving import (
@@ -119,6 +120,25 @@ def test_wait_that_is_asked_for_holds_every_call_of_the_endpoint(asked):
     endpoint = Endpoint(answer)
     assert kinds(asked(spec(endpoint, concurrency=1), samples=3)) == ["received"] * 3
     assert min(moments[1:]) - moments[0] >= 0.5
+
+
+@pytest.mark.parametrize("limit", [{"requests_per_minute": 2}, {"tokens_per_minute": 9000}])
+def test_no_more_a_minute_than_the_endpoint_allows(store, limit):
+    usage = {"prompt_tokens": 10, "completion_tokens": 4400}
+    endpoint = Endpoint(lambda *_: events(begun("x") + chunk({}, "stop") + chunk(usage=usage)))
+    paid = spec(endpoint, concurrency=4, max_tokens=4000, **limit)
+    order = Order(spec=paid, prompts=(PROMPT,), samples=tuple(range(9)))
+    with closing(collect_orders([order], store, store.start_run("test"))) as outcomes:
+        assert [next(outcomes).kind for _ in range(2)] == ["received"] * 2
+        time.sleep(0.3)
+        assert len(endpoint.seen) == 2
+    assert list(store.replies(state="pending")) == []
+
+
+def test_tokens_that_were_guessed_too_many_hold_nobody_up(asked):
+    endpoint = Endpoint(lambda *_: stream("x"))
+    found = asked(spec(endpoint, concurrency=4, max_tokens=4000, tokens_per_minute=9000), samples=9)
+    assert kinds(found) == ["received"] * 9
 
 
 def test_usage_that_makes_no_sense_is_kept_and_not_believed(asked):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from harness.llm.pace import Passed, Window
 
@@ -76,7 +76,10 @@ class Gate:
             delay = self._delay(tokens, time.monotonic())
             if delay <= 0:
                 return
-            await asyncio.sleep(delay)
+            # A call that leaves may have used less than was guessed.
+            self._left.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._left.wait(), delay)
 
     def _delay(self, tokens: int, now: float) -> float:
         waits = [self._rest_until - now]
