@@ -32,6 +32,7 @@ COMMANDS = {
     "problems": "harness.cli.problems",
     "stages": "harness.cli.stages",
     "gpus": "harness.cli.gpus",
+    "validate": "harness.cli.validate",
     "doctor": "harness.cli.doctor",
 }
 """Command name to the module whose function ``command`` it is."""
