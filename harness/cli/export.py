@@ -1,4 +1,4 @@
-"""``kernel-harness export``: attempts as lines of JSON, for other tools and for training."""
+"""``kernel-harness export``: attempts for other tools and for training, or one as a bundle of evidence."""
 
 from __future__ import annotations
 
@@ -11,17 +11,27 @@ from typing import Annotated, Literal
 import typer
 
 from eval.records import Record, Track
+from harness.cli.export_tables import Selection, write_bundle_of, write_table
 from harness.cli.exported import ExportedAttempt, TrainingExample, exported, training_example
 from harness.errors import EnvironmentFailure
+from harness.exports import FORMS
 from harness.records import Attempt, Prompt
 from harness.store import Store
 
 
 def command(
     form: Annotated[
-        Literal["jsonl", "sft"],
-        typer.Option("--format", help="jsonl: every attempt in full; sft: prompts with replies that passed."),
+        Literal["jsonl", "sft", "csv", "parquet", "kernelbench"],
+        typer.Option(
+            "--format",
+            help="jsonl: every attempt in full; sft: prompts with replies that passed; csv, parquet: a flat"
+            " row an attempt; kernelbench: its eval_results.json.",
+        ),
     ] = "jsonl",
+    bundle: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="One attempt, with all that judging it again needs, into a folder."),
+    ] = None,
     run: Annotated[str | None, typer.Option(help="Only attempts of this run.")] = None,
     problem: Annotated[str | None, typer.Option(help="Only attempts at this problem.")] = None,
     stage: Annotated[str | None, typer.Option(help="Only attempts at this stage.")] = None,
@@ -32,6 +42,12 @@ def command(
     store: Annotated[Path, typer.Option(help="The store.")] = Path("kernel-harness.db"),
 ) -> None:
     """Write attempts as lines of JSON; what was struck from scores is left out of sft."""
+    if bundle is not None:
+        write_bundle_of(store, bundle, output)
+        return
+    if form in FORMS:
+        write_table(store, form, Selection(run=run, problem=problem, stage=stage, model=model), output)
+        return
     if schema:
         record: type[Record] = ExportedAttempt if form == "jsonl" else TrainingExample
         sys.stdout.write(json.dumps(record.model_json_schema(), indent=2) + "\n")
