@@ -238,7 +238,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 
 
 def test_five_hundred_in_flight_stay_small(tmp_path):
-    command = [sys.executable, "examples/misbehaving_server.py", "--delay", "1"]
+    command = [sys.executable, "examples/misbehaving_server.py", "--delay", "2"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         url = server.stdout.readline().strip()
         done = subprocess.run(

@@ -17,7 +17,7 @@ FORMAT_VERSION = 1
 class ExportedAttempt(Record):
     """One attempt with all that led to it: a line of ``--format jsonl``."""
 
-    format: int = Field(FORMAT_VERSION, description="Version of this form.")
+    format: int = Field(default=FORMAT_VERSION, description="Version of this form.")
     id: str = Field(description="Id of the attempt, as `show` takes it.")
     run: str
     created: str = Field(description="UTC, ISO 8601.")
