@@ -40,6 +40,8 @@ class FakeDevice(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         """Answer for the device, or pass on with the device's place in its stead."""
+        if func is torch.device:
+            return func(*args, **(kwargs or {}))
         if func in self._answers and args[0].device.type == self._place:
             return self._answers[func]
         if func is torch.Tensor.cuda:

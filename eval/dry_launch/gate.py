@@ -16,9 +16,10 @@ from eval.judge.processes import Zygote
 from eval.judge.reference import CaseReference, size_case
 
 if TYPE_CHECKING:
-    from eval.records import Job
+    from eval.records import Job, Limits
 
 TARGET = "sm_90"
+_COMPILE_SECONDS = 60.0
 _KEPT = 256
 _MOST_DETAIL_CHARS = 4000
 
@@ -61,12 +62,18 @@ class CompileGate:
         assert self._zygote is not None
         official = CaseReference(job.problem, size_case(job.problem, None))
         launcher = DryLauncher(self._zygote, H100)
-        return launcher.launch(job.code, [official, *cases], job.limits, wanted=launched)
+        return launcher.launch(job.code, [official, *cases], _patient(job.limits), wanted=launched)
 
     def close(self) -> None:
         """End all dry runners."""
         if self._zygote is not None:
             self._zygote.close()
+
+
+def _patient(limits: Limits) -> Limits:
+    """Compiling all configurations is more than a call."""
+    seconds = max(limits.call_seconds, min(limits.seconds, _COMPILE_SECONDS))
+    return limits.model_copy(update={"call_seconds": seconds})
 
 
 def _judged(report: DryReport, launched: frozenset[str]) -> str | None:
