@@ -79,15 +79,19 @@ class Pipeline:
         A reply that is a row of the store already stays that row.
         """
         with LocalExecutor(self._settings.device, slots) as executor:
-            waiting: dict[Future[Verdict], _Work] = {}
-            for reply in replies:
-                done = self._begin(reply, executor, waiting)
-                if done is not None:
-                    yield done
-                while len(waiting) >= _AHEAD * slots:
-                    yield from self._finish(waiting)
-            while waiting:
+            yield from self.judge_with(executor, replies)
+
+    def judge_with(self, executor: LocalExecutor, replies: Iterable[Reply | StoredReply]) -> Iterator[Judged]:
+        """Do the same with judges that outlive it."""
+        waiting: dict[Future[Verdict], _Work] = {}
+        for reply in replies:
+            done = self._begin(reply, executor, waiting)
+            if done is not None:
+                yield done
+            while len(waiting) >= _AHEAD * executor.slots:
                 yield from self._finish(waiting)
+        while waiting:
+            yield from self._finish(waiting)
 
     def _begin(
         self, given: Reply | StoredReply, executor: LocalExecutor, waiting: dict[Future[Verdict], _Work]
