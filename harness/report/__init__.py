@@ -1,7 +1,21 @@
-"""The report: one self-contained HTML file from a list of attempts. It reads no store and no network."""
+"""The report: one self-contained HTML file from a list of attempts. It reads no store and no network.
 
-from harness.report.page import render
+The live page is drawn by the same templates; `harness.serve` decides what stands on it.
+"""
+
+from harness.report.page import Live, live_policy, render, render_live
 from harness.report.rows import Shared
+from harness.report.sections import Sections, sections
 from harness.report.why import headline, why
 
-__all__ = ["Shared", "headline", "render", "why"]
+__all__ = [
+    "Live",
+    "Sections",
+    "Shared",
+    "headline",
+    "live_policy",
+    "render",
+    "render_live",
+    "sections",
+    "why",
+]

@@ -63,8 +63,10 @@ def _round_logs(low: float, high: float) -> list[float]:
     steps = (1.0,) if few else (1.0, 2.0, 5.0) if high / low > 12 else (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)  # noqa: PLR2004 - a decade
     found = [step * 10.0**decade for decade in decades for step in steps]
     inside = [value for value in found if low <= value <= high]
-    thin = ceil(len(inside) / 8)
-    return inside[::thin] or [low]
+    if len(inside) < 2:  # noqa: PLR2004 - one number shows no scale
+        near = (float(f"{low * (high / low) ** part:.2g}") for part in (0.1, 0.5, 0.9))
+        inside = sorted({value for value in near if low <= value <= high})
+    return inside[:: max(1, ceil(len(inside) / 6))]
 
 
 def _round_steps(low: float, high: float) -> list[float]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from math import isfinite
 from typing import Any
 
 from eval.records import Record, Track
-from harness.records import Attempt, Candidate
+from harness.records import Attempt, Candidate, Prompt
 from harness.report.outcomes import Status, status_of
 from harness.report.why import headline, why
 from harness.scores import facts_of, place_name, place_of, times
@@ -23,6 +24,15 @@ class Shared(Record):
     """Text by hash."""
     current: dict[str, str] = {}
     """Current code by prompt hash, and by problem for what has no prompt."""
+
+    @classmethod
+    def of(cls, prompts: Iterable[Prompt | None]) -> Shared:
+        """Return the texts of these prompts."""
+        known = [prompt for prompt in prompts if prompt is not None]
+        return cls(
+            prompts={prompt.hash: prompt.text for prompt in known},
+            current={prompt.hash: prompt.code for prompt in known if prompt.code is not None},
+        )
 
 
 class Row(Record):

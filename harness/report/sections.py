@@ -35,6 +35,8 @@ class Sections(Record):
     outcomes: Outcomes
     some_passed: bool
     any: bool
+    stale_ids: frozenset[str]
+    """Attempts that are marked in the list."""
 
 
 def sections(everything: Sequence[Facts]) -> Sections:
@@ -59,10 +61,5 @@ def sections(everything: Sequence[Facts]) -> Sections:
         outcomes=outcomes(fresh),
         some_passed=any(one.status == "passed" for one in fresh),
         any=any(not one.void for one in everything),
+        stale_ids=frozenset(one.id for one in everything if is_stale(one, editions)),
     )
-
-
-def stale_ids(everything: Sequence[Facts]) -> frozenset[str]:
-    """Return the ids of the attempts that are marked as stale in the list."""
-    editions = newest_editions(everything)
-    return frozenset(one.id for one in everything if is_stale(one, editions))

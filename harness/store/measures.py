@@ -7,11 +7,26 @@ import sqlite3
 from collections.abc import Iterator
 from math import isfinite
 
-from eval.records import Verdict
+from eval.records import Record, Verdict
 from harness.records import Facts
 from harness.store.database import Database
 
 _PAGE = 5000
+
+
+class Activity(Record):
+    """What happened in a store lately."""
+
+    attempts: int
+    attempts_since: int
+    """Judged since the given time."""
+    calls_in_flight: int
+    gpus: tuple[str, ...]
+    """Those that judged since then."""
+    cost: float | None
+    """Of all calls; None where none is known."""
+
+
 _SELECT = """
 SELECT attempts.rowid AS place, attempts.id, attempts.reply, replies.model, replies.sample, attempts.problem,
        verdicts.problem_hash, attempts.stage, verdicts.status, measures.kind, measures.open,
@@ -46,6 +61,35 @@ class Measures(Database):
         ):
             yield from map(_facts, rows)
             last = rows[-1]["place"]
+
+    def fingerprint(self) -> tuple[int | None, ...]:
+        """Return numbers that change whenever an attempt, a verdict or a strike is added."""
+        (row,) = self._query(
+            "SELECT count(*), max(rowid), count(verdict), count(void_reason),"
+            " (SELECT max(id) FROM verdicts) FROM attempts"
+        )
+        return tuple(row)
+
+    def activity(self, since: str) -> Activity:
+        """Return what happened since a time, which is given as the store writes it."""
+        (row,) = self._query(
+            "SELECT (SELECT count(*) FROM attempts) AS attempts,"
+            " (SELECT count(*) FROM attempts WHERE created > ?) AS since,"
+            " (SELECT count(*) FROM replies WHERE state = 'pending') AS pending,"
+            " (SELECT sum(cost) FROM replies) AS cost",
+            (since,),
+        )
+        gpus = self._query(
+            "SELECT DISTINCT gpu_name FROM attempts WHERE created > ? AND gpu_name IS NOT NULL ORDER BY 1",
+            (since,),
+        )
+        return Activity(
+            attempts=row["attempts"],
+            attempts_since=row["since"],
+            calls_in_flight=row["pending"],
+            gpus=tuple(found["gpu_name"] for found in gpus),
+            cost=row["cost"],
+        )
 
 
 def _yes(value: int | None) -> bool | None:
