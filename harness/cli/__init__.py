@@ -21,6 +21,7 @@ COMMANDS = {
     "compile": "harness.cli.compile",
     "eval": "harness.cli.evaluate",
     "optimize": "harness.cli.optimize",
+    "profile": "harness.cli.profile",
     "leaderboard": "harness.cli.leaderboard",
     "compare": "harness.cli.compare",
     "report": "harness.cli.report",
