@@ -20,6 +20,7 @@ COMMANDS = {
     "check": "harness.cli.check",
     "compile": "harness.cli.compile",
     "eval": "harness.cli.evaluate",
+    "run": "harness.cli.run",
     "optimize": "harness.cli.optimize",
     "profile": "harness.cli.profile",
     "leaderboard": "harness.cli.leaderboard",
@@ -79,7 +80,7 @@ def _root(
     """Prompt models for Triton kernels, and judge what comes back."""
 
 
-OUR_BUG = 3
+OUR_BUG, INTERRUPTED = 3, 130
 
 
 def main() -> None:
@@ -103,8 +104,7 @@ def _run() -> None:
         error.show()
         sys.exit(2)
     except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("interrupted; the same command continues\n")
-        sys.exit(130)
+        code = INTERRUPTED
     except BrokenPipeError:
         sys.exit(0)
     except OSError as error:
@@ -114,4 +114,6 @@ def _run() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.stderr.write(f"error: cannot write: {error.strerror}; make room or write elsewhere\n")
         sys.exit(EnvironmentFailure.exit_code)
+    if code == INTERRUPTED:  # by typer, too, which turns the interrupt into a code
+        sys.stderr.write("interrupted; the same command continues\n")
     sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,91 @@
+"""The command `run`, from its file to the report, with replies that need no runner to be judged."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+REPLIES = {
+    "a.md": "I would rather not.",
+    "b.md": "```python\nimport os\nclass ModelNew:\n    pass\n```\n",
+    "c.md": "```python\nimport torch\nclass ModelNew(",
+}
+RUN = """
+problems = ["cumsum_exclusive"]
+stages = ["final_micro_tuning"]
+gpus = ["4090"]
+samples = 3
+[[models]]
+model = "replay:replies"
+concurrency = 1
+{budget}
+[judge]
+device = "cpu"
+"""
+
+
+def kernel_harness(folder, *arguments):
+    program = [sys.executable, "-c", "from harness.cli import main; main()", *arguments]
+    return subprocess.run(program, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "replies").mkdir()
+    for name, text in REPLIES.items():
+        (tmp_path / "replies" / name).write_text(text)
+    (tmp_path / "run.toml").write_text(RUN.format(budget=""))
+    return tmp_path
+
+
+def test_a_run_is_asked_judged_and_reported(folder):
+    ran = kernel_harness(folder, "run", "run.toml", "--json")
+    assert ran.returncode == 0, ran.stderr
+    *lines, report = ran.stdout.splitlines()
+    assert sorted(json.loads(line)["status"] for line in lines) == ["failed", "failed", "rejected"]
+    assert report == "report.html"
+    assert "cumsum_exclusive" in (folder / "report.html").read_text()
+    assert "2 failed, 1 rejected; 3 calls" in ran.stderr
+
+
+def test_the_same_command_buys_and_judges_nothing_again(folder):
+    kernel_harness(folder, "run", "run.toml")
+    again = kernel_harness(folder, "run", "run.toml", "--json")
+    assert again.returncode == 0, again.stderr
+    assert "0 calls" in again.stderr
+    assert all(json.loads(line)["cached"] for line in again.stdout.splitlines()[:-1])
+
+
+def test_what_came_before_the_budget_ended_is_judged(folder):
+    (folder / "run.toml").write_text(RUN.format(budget="[budget]\nmax_calls = 2"))
+    ran = kernel_harness(folder, "run", "run.toml", "--json")
+    assert ran.returncode == 0, ran.stderr
+    assert len(ran.stdout.splitlines()) == 3
+    assert "stopped by max_calls" in ran.stderr
+
+
+def test_a_dry_run_asks_nobody(folder):
+    ran = kernel_harness(folder, "run", "run.toml", "--dry-run")
+    assert ran.returncode == 0, ran.stderr
+    assert "replies to buy" in ran.stdout
+    assert not (folder / "kernel-harness.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("samples = 3", "sample = 3", "unknown key 'sample'"),
+        ("samples = 3", "samples = 0", "samples"),
+        ('"4090"', '"4091"', "unknown GPU '4091'"),
+        ('"final_micro_tuning"', '"micro"', "unknown stage 'micro'"),
+        ('device = "cpu"', 'device = "tpu"', "device"),
+        ("[[models]]", "[[model]]", "names no model"),
+    ],
+)
+def test_a_wrong_file_is_refused_by_name(folder, old, new, says):
+    path = folder / "run.toml"
+    path.write_text(path.read_text().replace(old, new))
+    ran = kernel_harness(folder, "run", "run.toml")
+    assert ran.returncode == 2
+    assert says in ran.stderr
