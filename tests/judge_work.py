@@ -55,6 +55,15 @@ PROBLEM = Problem(
     cpu_dtypes=("float32", "float64"),
     hash="affine",
 )
+PROBLEM_FILE = """
+title = "Factor and one"
+cpu_dtypes = ["float32", "float64"]
+sizes = [{ name = "full" }, { name = "half", constants = { rows = 2 } }]
+cases = [
+  { name = "3x5", constants = { rows = 3, columns = 5 } },
+  { name = "2x33", constants = { rows = 2, columns = 33 } },
+]
+"""
 CODE = """
 import torch
 import torch.nn as nn
@@ -103,6 +112,15 @@ def job(code, *, problem=PROBLEM, limits=LIMITS, **more):
     return Job(
         problem=problem, code=code, device="cpu", rules=more.pop("rules", "off"), limits=limits, **more
     )
+
+
+def problem_folder(path):
+    """Write the tiny problem to a folder, as users keep theirs."""
+    path.mkdir()
+    (path / "problem.toml").write_text(PROBLEM_FILE)
+    (path / "reference.py").write_text(REFERENCE)
+    (path / "current.py").write_text(HONEST)
+    return path
 
 
 def ended(verdict):

@@ -60,8 +60,9 @@ def contents(case):
 
 def test_constants_are_replaced_and_nothing_else():
     space = {}
-    exec(patched_source("a = 1\nb = a + 1\nc = (1,)\nd: int = 4\n", {"a": 10, "c": [2, 3]}), space)
-    assert (space["a"], space["b"], space["c"], space["d"]) == (10, 11, (2, 3), 4)
+    source = "a = 1\nb = a + 1\nc = (1,)\nd: int = 4\ne = f = 5\ng: int = 6\n"
+    exec(patched_source(source, {"a": 10, "c": [2, 3], "f": 7, "g": 8}), space)
+    assert [space[name] for name in "abcdefg"] == [10, 11, (2, 3), 4, 7, 7, 8]
 
 
 def test_constants_inside_of_functions_are_left_alone():

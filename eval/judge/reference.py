@@ -47,16 +47,24 @@ def patched_source(source: str, constants: dict[str, Any]) -> str:
         tree = ast.parse(source)
     missing = set(constants)
     for node in tree.body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            name = node.targets[0].id
-            if name in constants:
-                value = constants[name]
-                text = repr(tuple(value) if isinstance(value, list) else value)
-                node.value = ast.parse(text, mode="eval").body
-                missing.discard(name)
+        for name in _assigned(node) & set(constants):
+            assert isinstance(node, ast.Assign | ast.AnnAssign)
+            value = constants[name]
+            text = repr(tuple(value) if isinstance(value, list) else value)
+            node.value = ast.parse(text, mode="eval").body
+            missing.discard(name)
     if missing:
         raise JudgeError(f"the reference assigns no module constant {', '.join(sorted(missing))}")
     return ast.unparse(tree)
+
+
+def _assigned(node: ast.stmt) -> set[str]:
+    """Names of module constants that a statement gives one value."""
+    if isinstance(node, ast.Assign):
+        targets = node.targets
+    else:
+        targets = [node.target] if isinstance(node, ast.AnnAssign) else []
+    return {target.id for target in targets if isinstance(target, ast.Name)}
 
 
 def size_case(problem: Problem, size: str | None) -> Case:

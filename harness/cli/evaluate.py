@@ -21,6 +21,7 @@ from harness.pipeline import Judged, JudgeSettings, Pipeline
 from harness.store import Store
 
 _NOT_PASSED, _ENVIRONMENT = 1, 4
+_LINE_CHARS = 200
 
 
 def command(
@@ -109,7 +110,13 @@ def _sentence(judged: Judged) -> str:
     if verdict.status == "passed" and verdict.robust is False:
         parts.append("not robust")
     if verdict.detail:
-        parts.append(verdict.detail.splitlines()[0][:200])
+        parts.append(_first_line(verdict.detail))
     if judged.cached:
         parts.append("judged before")
     return ", ".join(parts)
+
+
+def _first_line(detail: str) -> str:
+    """Return the start of a text that a candidate had a hand in, without what steers a terminal."""
+    line = detail.strip().splitlines()[0][:_LINE_CHARS] if detail.strip() else ""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line)
