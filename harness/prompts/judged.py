@@ -5,7 +5,7 @@ from __future__ import annotations
 from eval.records import Record
 from eval.stage.records import StageRules
 from harness.files import text_hash
-from harness.metrics import Metrics
+from harness.metrics import Metrics, check_kernels
 from harness.problems import ProblemFolder
 from harness.prompts.stages import Stage
 from harness.records import Prompt
@@ -36,8 +36,13 @@ class Demand(Record):
 
 
 def demand(problem: ProblemFolder, stage: Stage | None, given: Given, prompt: Prompt | None = None) -> Demand:
-    """Return what a candidate is held to: as given, else as in its prompt, else as the problem has it."""
+    """Return what a candidate is held to: as given, else as in its prompt, else as the problem has it.
+
+    Raises `UsageError`: the metrics that were given belong to other code.
+    """
     code = given.code or (prompt.code if prompt is not None else None) or problem.current_code
+    if given.metrics is not None:
+        check_kernels(given.metrics, code or "")
     if stage is None:
         return Demand(code=code, rules=None)
     return Demand(code=code, rules=stage.as_rules(_metrics(problem, given, prompt, code)))
