@@ -28,10 +28,12 @@ def main() -> None:
 
 def _answer(zygote: Zygote, line: str) -> dict[str, object]:
     # Torch is loaded here while the runners' parent, which loads it too, is starting.
-    from eval.dry_launch.launcher import DryLauncher
+    from eval.dry_launch.launcher import DryLauncher, compiler_is_here
     from eval.judge.faults import JudgeError
     from eval.judge.reference import CaseReference, size_case
 
+    if not compiler_is_here():
+        return {"error": "this Triton brings no ptxas, NVIDIA's assembler: nothing can be compiled"}
     request = DryRequest.model_validate_json(line)
     try:
         shapes = [size_case(request.problem, request.size), *request.problem.cases[-1:]]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from eval.dry_launch.launcher import DryLauncher
+from eval.dry_launch.launcher import DryLauncher, compiler_is_here
 from eval.dry_launch.records import H100, DryFailure, DryReport
 from eval.judge.faults import FaultRaised, failed, rejected
 from eval.judge.processes import Zygote
@@ -38,7 +38,7 @@ class CompileGate:
 
     def warm(self) -> None:
         """Start what `compiled_for` needs, without waiting for it."""
-        if self._zygote is None:
+        if self._zygote is None and compiler_is_here():
             self._zygote = Zygote(cuda=False, dry=True)
 
     def compiled_for(self, job: Job, cases: list[CaseReference], launched: frozenset[str]) -> str | None:
@@ -50,6 +50,8 @@ class CompileGate:
             FaultRaised: a kernel does not compile, or none is launched.
 
         """
+        if not compiler_is_here():
+            return None
         key = (sha256(job.code.encode()).hexdigest(), job.problem.hash)
         if key not in self._known:
             if len(self._known) >= _KEPT:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import closing
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, ValidationError
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from eval.judge.reference import CaseReference
     from eval.records import Limits
 
+_ASSEMBLER = ("backends", "nvidia", "bin", "ptxas")
 _ORDINARY_SHARED_BYTES = 48 << 10
 _MOST = 64
 _ROUNDING = 4
@@ -116,6 +119,13 @@ class DryLauncher:
             limiter=found.limiter if found else None,
             waves=None if in_waves is None else round(in_waves, _ROUNDING),
         )  # fmt: skip
+
+
+def compiler_is_here() -> bool:
+    """Tell whether Triton brings NVIDIA's assembler, without loading Triton."""
+    triton = find_spec("triton")
+    folders = triton.submodule_search_locations if triton is not None else None
+    return any(Path(folder, *_ASSEMBLER).exists() for folder in folders or ())
 
 
 def properties(gpu: GpuLimits) -> dict[str, Any]:
