@@ -38,9 +38,12 @@ def working_folders(process_id):
 def test_a_judge_is_replaced_when_a_part_of_it_is_gone():
     """One judge through all that can break: each time the job says so, and the next one passes."""
     with Judge("cpu") as judge:
-        reference = PROBLEM.reference.replace("return x", "assert x.is_meta, 'eighteen'\n        return x")
+        text = PROBLEM.reference.replace(
+            "return x", "assert x.element_size() < 8, 'eighteen'\n        return x"
+        )
+        broken = PROBLEM.model_copy(update={"reference": text, "variants": ()})
         with pytest.raises(JudgeFailedError, match="AssertionError: eighteen"):
-            judge.evaluate(quick(problem=PROBLEM.model_copy(update={"reference": reference})))
+            judge.evaluate(quick(problem=broken))
         assert judge._process is None
         assert ended(judge.evaluate(quick())) == "passed"
         first = judge._process

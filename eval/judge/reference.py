@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,6 +19,10 @@ from eval.tensors import dtype_name, torch_dtype
 
 if TYPE_CHECKING:
     from eval.records import Problem
+
+
+_FEW_ELEMENTS = 1 << 16
+"""Meta tensors make torch import its compiler, which takes a second."""
 
 
 class InputSpec(NamedTuple):
@@ -114,13 +119,15 @@ class CaseReference:
         }
 
     def signature(self) -> Signature:
-        """Structure, shapes and dtypes of the output, found on meta tensors."""
-        with torch.no_grad(), torch.device("meta"), _our_failure("does not run on meta tensors"):
+        """Structure, shapes and dtypes of the output, found on zeros, on meta tensors if it is large."""
+        elements = sum(math.prod(spec.shape) for spec in self.inputs if spec.shape is not None)
+        device = "cpu" if elements <= _FEW_ELEMENTS else "meta"
+        with torch.no_grad(), torch.device(device), _our_failure(f"does not run on {device} tensors"):
             arguments = [
-                torch.empty(spec.shape, dtype=spec.dtype) if spec.shape is not None else spec.value
+                torch.zeros(spec.shape, dtype=spec.dtype) if spec.shape is not None else spec.value
                 for spec in self.inputs
             ]
-            structure, parts = flatten(self._model().to("meta")(*arguments))
+            structure, parts = flatten(self._model().to(device)(*arguments))
         if not all(isinstance(part, torch.Tensor) for part in parts):
             raise JudgeError("the reference returns something beside tensors; that cannot be compared")
         return Signature(structure, tuple(tuple(p.shape) for p in parts), tuple(p.dtype for p in parts))
