@@ -11,12 +11,14 @@ from typing import Literal, NamedTuple
 from eval import EVALUATOR_VERSION, Job, JudgeFailedError, Limits, Verdict
 from eval.client import cuda_device_name
 from eval.records import Failed, Record, RulesMode, Tracks
+from eval.stage.records import StageRules
 from harness.executors import LocalExecutor
 from harness.extract import extract
 from harness.files import read_text, text_hash
 from harness.metrics import Metrics, load_metrics
 from harness.problems import ProblemFolder, load_problem
-from harness.prompts import Demand, Given, Stage, demand, load_gpu, load_stage
+from harness.prompts import Demand, Given, GpuSpec, Stage, demand, gpu_names, load_gpu, load_stage
+from harness.prompts.dry import dry_occupancy
 from harness.records import Attempt, Candidate, Reply
 from harness.store import JudgeKey, Store, StoredReply
 
@@ -69,6 +71,7 @@ class Pipeline:
         self._problems: dict[str, ProblemFolder] = {}
         self._stages: dict[str, Stage] = {}
         self._metrics: dict[Path, Metrics] = {}
+        self._occupancy: dict[tuple[str, str], dict[str, float] | None] = {}
         self._gpu = load_gpu(settings.gpu).name if settings.gpu else None
         if settings.metrics is not None:
             self._read_metrics(settings.metrics)
@@ -194,12 +197,30 @@ class Pipeline:
             gpu_name=self._gpu_name,
         )
 
+    def _rules(self, problem: ProblemFolder, held_to: Demand) -> StageRules | None:
+        """Return the stage's rules, with what a dry launch of the current code shows where they ask."""
+        if not held_to.wants_occupancy or held_to.rules is None:
+            return held_to.rules
+        assert held_to.code is not None
+        assert held_to.gpu is not None
+        key = (text_hash(held_to.code), held_to.gpu)
+        if key not in self._occupancy:
+            spec = self._gpu_spec(held_to.gpu)
+            self._occupancy[key] = dry_occupancy(problem.problem, held_to.code, spec) if spec else None
+        return held_to.rules.model_copy(update={"occupancy": self._occupancy[key]})
+
+    def _gpu_spec(self, name: str) -> GpuSpec | None:
+        """Return a GPU by the name that its file gave it; None for a reply's own file, which is not kept."""
+        if self._settings.gpu is not None and name == self._gpu:
+            return load_gpu(self._settings.gpu)
+        return load_gpu(name) if name in gpu_names() else None
+
     def _job(self, candidate: Candidate, problem: ProblemFolder, stage: Stage | None, held_to: Demand) -> Job:
         settings = self._settings
         return Job(
             problem=problem.problem, code=candidate.code, language=candidate.language,
             current_code=held_to.code, min_gain=stage.min_gain if stage else None,
-            stage_rules=held_to.rules, device=settings.device, size=settings.size,
+            stage_rules=self._rules(problem, held_to), device=settings.device, size=settings.size,
             rules=settings.rules, audits=settings.rules != "off", limits=settings.limits,
             timing=settings.timing, require_sandbox=settings.require_sandbox,
         )  # fmt: skip

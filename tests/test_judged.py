@@ -1,4 +1,4 @@
-"""What a candidate is held to: as the user gives it, else as the stored prompt had it, else the problem's own."""
+"""What a candidate is held to: as the user gives it, else as in the stored prompt, else the problem's own."""
 
 import json
 
@@ -31,7 +31,6 @@ def prompt(**changes):
     [
         (Given(), OWN),
         (Given(gpu="4090"), OWN),
-        (Given(gpu="h100"), None),
         (Given(code=OTHER), None),
         (Given(code=PROBLEM.current_code + "\n"), OWN),
     ],
@@ -60,6 +59,22 @@ def test_metrics_of_other_code_are_refused(tmp_path):
 def test_the_hash_follows_what_the_rules_look_at(tmp_path):
     hashes = {demand(PROBLEM, STAGE, given).hash for given in (Given(), Given(metrics=metrics(tmp_path)))}
     assert len(hashes) == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "stage", "wanted"),
+    [
+        (Given(gpu="h100"), STAGE, True),
+        (Given(code=OTHER, gpu="4090"), STAGE, True),
+        (Given(gpu="4090"), STAGE, False),
+        (Given(code=OTHER), STAGE, False),
+        (Given(gpu="h100"), load_stage("fusion"), False),
+    ],
+)
+def test_occupancy_is_asked_for_where_nothing_was_measured(given, stage, wanted):
+    held_to = demand(PROBLEM, stage, given)
+    assert held_to.wants_occupancy is wanted
+    assert (held_to.hash is not None) is (wanted or held_to.rules.metrics is not None)
 
 
 def test_stages_without_current_code_compare_nothing():

@@ -4,7 +4,8 @@ import pytest
 
 from eval.records import Incorrect, Job, Passed, Rejected, Tracks, Violation
 from harness.problems import load_problem
-from harness.prompts import load_stage
+from harness.prompts import load_gpu, load_stage
+from harness.prompts.dry import dry_occupancy
 
 pytest.importorskip("torch")
 pytest.importorskip("triton")
@@ -96,3 +97,8 @@ def test_what_did_not_pass_is_on_no_track(judge):
     found = Violation(rule="imports", track="open", severity="error", message="no", line=1)
     refused = Rejected(reason="output_rules", violations=(found,), tracks=Tracks(open=False, stage=False))
     assert decided(judge, CODE, refused) == refused
+
+
+def test_a_dry_launch_shows_the_occupancy_of_the_current_code():
+    assert dry_occupancy(PROBLEM.problem, CODE, load_gpu("4090")) == {"_cumsum_rowwise_kernel": 1.0}
+    assert dry_occupancy(PROBLEM.problem, CODE, load_gpu("mi300x")) is None

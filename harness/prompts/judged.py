@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from eval.records import Record
-from eval.stage.records import StageRules
+from eval.stage.records import ChangeOnlyIf, StageRules
 from harness.files import text_hash
 from harness.metrics import Metrics, check_kernels
 from harness.problems import ProblemFolder
@@ -27,12 +27,23 @@ class Demand(Record):
     """Current code that the candidate is compared with."""
     rules: StageRules | None
     """None without a stage."""
+    gpu: str | None = None
+    """Name of the prompt's GPU."""
 
     @property
     def hash(self) -> str | None:
         """Hash of what the rules look at beside stage and code; None where that is nothing."""
         shown = self.rules.metrics if self.rules is not None else None
+        if self.wants_occupancy:
+            return text_hash(f"occupancy on {self.gpu}")
         return text_hash(repr(shown)) if shown else None
+
+    @property
+    def wants_occupancy(self) -> bool:
+        """Tell whether a rule asks for what a dry launch of the current code shows: nothing was measured."""
+        if self.rules is None or self.rules.metrics or self.code is None or self.gpu is None:
+            return False
+        return any(isinstance(rule, ChangeOnlyIf) for rule in self.rules.rules.values())
 
 
 def demand(problem: ProblemFolder, stage: Stage | None, given: Given, prompt: Prompt | None = None) -> Demand:
@@ -45,11 +56,12 @@ def demand(problem: ProblemFolder, stage: Stage | None, given: Given, prompt: Pr
         check_kernels(given.metrics, code or "")
     if stage is None:
         return Demand(code=code, rules=None)
-    return Demand(code=code, rules=stage.as_rules(_metrics(problem, given, prompt, code)))
+    gpu = given.gpu or (prompt.gpu if prompt is not None else None)
+    return Demand(code=code, rules=stage.as_rules(_metrics(problem, given, prompt, code, gpu)), gpu=gpu)
 
 
 def _metrics(
-    problem: ProblemFolder, given: Given, prompt: Prompt | None, code: str | None
+    problem: ProblemFolder, given: Given, prompt: Prompt | None, code: str | None, gpu: str | None
 ) -> dict[str, dict[str, int | float]] | None:
     if given.metrics is not None:
         return given.metrics.kernels
@@ -58,7 +70,6 @@ def _metrics(
     own = problem.current_code
     if code is None or own is None or text_hash(code) != text_hash(own):
         return None
-    gpu = given.gpu or (prompt.gpu if prompt is not None else None)
     if gpu is None and len(problem.metrics) == 1:
         gpu = next(iter(problem.metrics))
     found = problem.metrics.get(gpu) if gpu is not None else None
