@@ -238,7 +238,7 @@ def test_the_command_tells_each_file_and_ends_with_1_where_one_is_wrong(tmp_path
 @pytest.mark.slow
 @pytest.mark.parametrize("words", [(), ("--no-static",)], ids=["strict", "no-static"])
 def test_the_whole_corpus(words):
-    done = redteam("--jobs", 2, *words)
+    done = redteam(*words)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [line for line in lines if not line["ok"]] == []
     assert len(lines) == len(CORPUS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +18,7 @@ from harness.errors import EnvironmentFailure
 from harness.redteam import Outcome, RedteamSettings, read_corpus, run, shipped
 
 _FOUND, _ENVIRONMENT = 1, 4
+_MOST_JOBS = 4
 
 
 def command(
@@ -37,8 +39,10 @@ def command(
         RulesMode, typer.Option(help="strict or lenient; off turns the audits off too.")
     ] = "strict",
     timeout: Annotated[float, typer.Option(help="Seconds that one candidate may take.")] = 300.0,
-    call_timeout: Annotated[float, typer.Option(help="Seconds that one call may take.")] = 30.0,
-    jobs: Annotated[int, typer.Option(min=1, help="Files at once; on a GPU always one.")] = 1,
+    call_timeout: Annotated[float, typer.Option(help="Seconds that one call may take.")] = 60.0,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Files at once; on a GPU always one.", show_default="up to 4")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a file.")] = False,
 ) -> int:
     """Say for each file what was expected, what the judge did, and which defence fired first."""
@@ -52,7 +56,7 @@ def command(
     settings = RedteamSettings(
         problem=problem, device="cuda" if found == "cuda" else "cpu", size=size,
         rules="off" if no_static else rules, audits=no_static or rules != "off",
-        slots=1 if found == "cuda" else jobs, limits=Limits(seconds=timeout, call_seconds=call_timeout),
+        slots=1 if found == "cuda" else jobs or min(_MOST_JOBS, os.cpu_count() or 1), limits=Limits(seconds=timeout, call_seconds=call_timeout),
     )  # fmt: skip
     outcomes = []
     with Steps(len(files), f"red team on {found}") as steps:
