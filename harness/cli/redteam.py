@@ -56,7 +56,8 @@ def command(
     settings = RedteamSettings(
         problem=problem, device="cuda" if found == "cuda" else "cpu", size=size,
         rules="off" if no_static else rules, audits=no_static or rules != "off",
-        slots=1 if found == "cuda" else jobs or min(_MOST_JOBS, os.cpu_count() or 1), limits=Limits(seconds=timeout, call_seconds=call_timeout),
+        slots=1 if found == "cuda" else jobs or min(_MOST_JOBS, os.cpu_count() or 1),
+        limits=Limits(seconds=timeout, call_seconds=call_timeout),
     )  # fmt: skip
     outcomes = []
     with Steps(len(files), f"red team on {found}") as steps:
