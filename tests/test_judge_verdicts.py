@@ -98,6 +98,10 @@ WRONG = {
         "the input": "return x",
         "the input, filled with the answer": f"{RIGHT}\nx.copy_(y)\nreturn x",
         "a part of the input": "return x[:]",
+        "the same buffer each time": (
+            f"{RIGHT}\nk = self.__dict__.setdefault('k', {{}})\n"
+            "return k.setdefault(y.shape, torch.empty_like(y)).copy_(y)"
+        ),
     },
     "nondeterministic": {
         "every other time": (

@@ -126,11 +126,16 @@ class Correctness:
         return self._signatures[case.case.name]
 
     def _call_near(self, case: CaseReference) -> None:
-        """Call twice, the second time with contents that differ in two places alone."""
-        self._call(case, forced=0, family="normal")
-        self._call(case, forced=0, family=NEAR)
+        """Call twice, the second time with contents that differ in two places alone.
 
-    def _call(self, case: CaseReference, *, forced: int | None, family: str | None = None) -> None:
+        The first output is kept meanwhile, so that one that is used again shows.
+        """
+        self._call(case, forced=0, family="normal")
+        self._call(case, forced=0, family=NEAR, hold=True)
+
+    def _call(
+        self, case: CaseReference, *, forced: int | None, family: str | None = None, hold: bool | None = None
+    ) -> None:
         key = self.prepare_instance(case)
         facts = self._caller.checked_call(
             self._runner,
@@ -139,7 +144,7 @@ class Correctness:
             family or _random.choice([*FAMILIES, _MIXED, _MIXED]),
             key=key,
             forced=forced,
-            hold=_random.choice((True, False)),
+            hold=_random.choice((True, False)) if hold is None else hold,
             guard=self._guard,
         )
         self._check_operators(facts)

@@ -46,6 +46,8 @@ class Session:
         self._compiled = False
         self._instances: dict[str, Any] = {}
         self._held: list[torch.Tensor] = []
+        self._kept: list[torch.Tensor] = []
+        """Outputs of earlier calls that the judge wants kept, so that none of them is given again."""
         self._seen: dict[str, torch.Tensor] = {}
         self._earlier: list[tuple[int, int]] = []
         self._given: list[tuple[int, int]] = []
@@ -106,9 +108,10 @@ class Session:
 
     def _call(self, message: dict[str, Any]) -> dict[str, Any]:
         model, inputs = self._instances[message["key"]], self._inputs(message["inputs"])
-        self._earlier = outputs.storage_ranges(self._held)
+        self._kept = [*self._kept, *self._held] if message["hold"] else []
+        self._earlier = outputs.storage_ranges(self._kept)
         if not message["hold"]:
-            self._held, self._earlier = [], []
+            self._held = []
         self._given = _spans([item for item in inputs if isinstance(item, torch.Tensor)])
         self._plan.forced, self._plan.suppress = message["forced"], message["suppress"]
         self._plan.launched = {}
@@ -131,7 +134,7 @@ class Session:
         assert self._stopwatch is not None
         model = self._instances[message["key"]]
         batch = [self._inputs(items) for items in message["batch"]]
-        self._held, self._earlier, self._log = [], [], None
+        self._held, self._kept, self._earlier, self._log = [], [], [], None
         self._given = _spans([item for inputs in batch for item in inputs if isinstance(item, torch.Tensor)])
         self._plan.forced, self._plan.suppress = None, False
         with torch.no_grad():
