@@ -8,7 +8,7 @@ from sample_attempts import H100, attempt, failed, incorrect, passed, rejected, 
 
 from harness import scores
 from harness.scores import BASELINES, KS, THRESHOLDS, Place, facts_of, legality, wilson
-from harness.scores.formulas import best_at_k, fast_p, geometric_mean, pass_at_k
+from harness.scores.formulas import best_at_k, correct_rate, fast_p, geometric_mean, pass_at_k, ratio
 from harness.scores.words import percent, times
 
 ON_H100 = Place(device="cuda", gpu=H100, size=None)
@@ -77,7 +77,22 @@ def test_spread_of_speedups(ratios, failures, best, median, mean, measured, cove
     ],
 )
 def test_fast_p(correct, decided, above, measured, share):
-    assert fast_p(correct, decided, above, measured) == pytest.approx(share, nan_ok=True)
+    assert fast_p(ratio(correct, decided), above, measured) == pytest.approx(share, nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("correct", "decided", "known", "passes", "share"),
+    [
+        (3, 10, 5, 5, 0.3),
+        (0, 5, 0, 0, 0.0),
+        (0, 6, 0, 9, nan),  # nine passes of unknown legality and six failures are not 0 %
+        (1, 7, 2, 4, 4 / 9 * 1 / 2),  # four of nine pass, one of the two known is legal
+        (0, 7, 2, 4, 0.0),
+        (0, 0, 0, 0, nan),
+    ],
+)
+def test_correct_rate_where_some_legality_is_not_known(correct, decided, known, passes, share):
+    assert correct_rate(correct, decided, known, passes) == pytest.approx(share, nan_ok=True)
 
 
 @pytest.mark.parametrize(
@@ -190,6 +205,7 @@ def test_an_interpreter_run_has_no_speed():
     assert open_.speedup["eager"].best is None
     assert {share.value for share in open_.fast_p["eager"].values()} == {None}
     assert (stage.undecided, stage.correct.total, stage.stage_legal.value) == (1, 1, None)
+    assert stage.correct.value is None
 
 
 def test_where_everything_failed_on_a_gpu_nothing_is_fast():
@@ -250,6 +266,14 @@ def test_the_gpu_that_the_verdict_names_is_the_one_that_judged():
 
 def test_attempts_without_a_stage_are_not_on_the_stage_track():
     assert [s.track for s in score_table([attempt(1, passed(stage=None), stage=None)])] == ["open"]
+
+
+def test_a_pass_of_unknown_legality_leaves_the_stage_track_open():
+    rows = [attempt(1, passed(timing(2.0), stage=None)), attempt(2, incorrect())]
+    stage = table_by_key(rows)["m", "stage", ON_H100]
+    assert (stage.correct.value, stage.fast_p["eager"]["1"].value, stage.rank) == (None, None, None)
+    assert (stage.pass_at["1"].value, stage.best_at["1"].value) == (None, None)
+    assert table_by_key(rows)["m", "open", ON_H100].correct.value == 0.5
 
 
 def many(model, verdict, number, start=0):
@@ -347,6 +371,15 @@ def test_there_is_no_price_for_what_cannot_be_had():
     assert (score.cost, score.cost_per_pass.value, score.tokens_per_pass.value) == (1.0, None, None)
 
 
+def test_over_problems_there_is_no_price_where_one_has_no_pass():
+    solved = priced(1, passed(timing(2.0)), 1.0, 100)
+    unsolved = priced(2, incorrect(), 1.0, 100)._replace(problem="hard")
+    (score,) = scores.overall_table([solved, unsolved])
+    assert (score.cost, score.cost_per_pass.value) == (2.0, None)
+    (both,) = scores.overall_table([solved, solved._replace(id="x", reply="x", problem="hard", cost=3.0)])
+    assert both.cost_per_pass.value == pytest.approx(2.0)
+
+
 def two_problems():
     return [
         *[attempt(n, passed(timing(2.0)), stage=None, problem="easy") for n in range(9)],
@@ -430,7 +463,8 @@ def test_order_and_duplicates_change_nothing(attempts, random):
 def test_numbers_stay_in_their_bounds(attempts):
     for score in score_table(attempts):
         for part in (score.correct, score.stage_legal, score.rejected, score.cheating):
-            assert (part.value is None) == (part.total == 0)
+            assert part.total or part.value is None
+            assert part.value is not None or part.total == 0 or score.undecided
             if part.value is not None:
                 assert 0 <= part.low <= part.value <= part.high <= 1
         assert score.correct.total + score.undecided + score.unsupported + score.errors == score.attempts
@@ -470,7 +504,8 @@ def test_every_interval_holds_its_value(attempts):
             if found.low is not None and found.high is not None:
                 assert found.low <= found.value <= found.high
         for k, chance in score.pass_at.items():
-            assert (chance.value is None) == (score.correct.total < int(k))
+            assert score.correct.total >= int(k) or chance.value is None
+            assert chance.value is not None or score.correct.total < int(k) or score.undecided
         for spread in (*score.speedup.values(), score.floor):
             if spread.low is not None:
                 assert spread.low <= spread.geometric_mean * (1 + 1e-9)

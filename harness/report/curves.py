@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from math import isnan
 
 from eval.records import Track
 from harness.records import Facts
 from harness.report.axes import Axis
 from harness.report.xy import HEIGHT, XY, Figure, Key, curve
 from harness.scores import BASELINES, Baseline, Place, legality, place_name, place_of
+from harness.scores.formulas import correct_rate
 
 _LAST, _STEPS = 4.0, 80
 _NAMES = {"eager": "eager PyTorch", "compile": "torch.compile", "current": "the current code"}
@@ -69,13 +71,16 @@ def _shares(
     legal = [legality(one, track) for one in members]
     decided = sum(yes is not None for yes in legal)
     correct = [one for one, yes in zip(members, legal, strict=True) if yes]
-    known = sorted(value for one in correct if (value := getattr(one, baseline)) is not None and value > 0)
-    if not decided or (correct and not known):
+    passes = [yes for one, yes in zip(members, legal, strict=True) if legality(one, "open")]
+    known = sum(yes is not None for yes in passes)
+    rate = float(correct_rate(len(correct), decided, known, len(passes)))
+    times = sorted(value for one in correct if (value := getattr(one, baseline)) is not None and value > 0)
+    if isnan(rate) or (correct and not times):
         return None
-    each = len(correct) / decided / len(known) if known else 0.0
-    above, shares = len(known), []
+    each = rate / len(times) if times else 0.0
+    above, shares = len(times), []
     for p in grid:
-        while above and known[len(known) - above] <= p:
+        while above and times[len(times) - above] <= p:
             above -= 1
         shares.append(above * each)
     return shares

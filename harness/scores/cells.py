@@ -80,10 +80,10 @@ class Summed:
         """Return the cell of several groups, one a problem: means over problems, the bootstrap over both."""
         sums, timed = self.sums[list(members)], self._timed[list(members)]
         values = mean_statistics(sums) | share_statistics(sums, timed)
-        means = {name: float(nan_mean(column)) for name, column in values.items()}
+        means = {name: float(_over(name, column)) for name, column in values.items()}
         drawn = _by_column(over_problems(self.resampled(members)))
         several = mean_statistics(drawn) | share_statistics(drawn, timed.all())
-        ends = {name: _pair(percentiles(nan_mean(column))) for name, column in several.items()}
+        ends = {name: _pair(percentiles(_over(name, column))) for name, column in several.items()}
         for k in KS:
             means[f"best@{k}"] = float(nan_mean(np.array([_best(self._gains[at], k) for at in members])))
         ends |= self._best_ends(members)
@@ -121,6 +121,17 @@ class Summed:
             for k in KS:
                 if k <= len(stacked):
                     yield alike, k, resample_best(stacked, k)
+
+
+def _over(name: str, by_problem: Numbers) -> Numbers:
+    """Return the mean over problems, the last axis.
+
+    A problem without a number is left out, but of a price: there is none for what cannot be had.
+    """
+    if name in {"cost", "tokens"}:
+        mean: Numbers = by_problem.mean(axis=-1)
+        return mean
+    return nan_mean(by_problem)
 
 
 def _by_column(sums: Numbers) -> Numbers:

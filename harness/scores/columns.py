@@ -14,7 +14,7 @@ from harness.scores.placing import legality
 
 RATIOS = (*BASELINES, "floor")
 COLUMNS = (
-    "attempts", "decided", "correct", "cost", "priced", "tokens", "counted",
+    "attempts", "decided", "correct", "passes", "known", "cost", "priced", "tokens", "counted",
     *(f"{part}_{name}" for name in RATIOS for part in ("measured", "log")),
     "verdicts", "rejected", "cheating", "stage_decided", "stage_legal",
     *(f"above_{baseline}_{p:g}" for baseline in BASELINES for p in THRESHOLDS),
@@ -61,8 +61,10 @@ class Columns:
 
     def matrix(self, track: Track) -> NDArray[np.float64]:
         """Return the matrix of `COLUMNS` on a track. Only the correct have times."""
-        correct = self._legal[track] == 1
-        columns = self._common | {"decided": ~np.isnan(self._legal[track]), "correct": correct}
+        decided, correct = ~np.isnan(self._legal[track]), self._legal[track] == 1
+        passes = self._legal["open"] == 1
+        columns = self._common | {"decided": decided, "correct": correct}
+        columns |= {"passes": passes, "known": passes & decided}
         for name, values in self._ratios.items():
             measured = correct & ~np.isnan(values)
             columns[f"measured_{name}"] = measured
@@ -75,9 +77,11 @@ class Columns:
     def gains(self, track: Track) -> Numbers:
         """Return what each attempt brings to best@k: its speed-up against eager, 0 for a failure.
 
-        NaN for a correct attempt without a time, infinity for one that is not decided.
+        NaN for a correct attempt without a time and for a pass of unknown legality, infinity for what is
+        not decided at all.
         """
         legal = self._legal[track]
         gains = np.where(legal == 1, self._ratios["eager"], 0.0)
         gains[np.isnan(legal)] = np.inf
+        gains[np.isnan(legal) & (self._legal["open"] == 1)] = np.nan
         return gains

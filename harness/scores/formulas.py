@@ -54,17 +54,28 @@ def ratio(part: Any, whole: Any) -> Numbers:
     return found
 
 
-def fast_p(correct: Any, decided: Any, above: Any, measured: Any) -> Numbers:
-    """Return the share of decided attempts that are correct and more than p times as fast.
+def correct_rate(correct: Any, decided: Any, known: Any, passes: Any) -> Numbers:
+    """Return the share of attempts that are correct on a track.
 
-    `measured` of the `correct` have a time, `above` of those are faster than p. With all measured
-    this is KernelBench's fast_p (Ouyang et al. 2025): count(correct and speedup > p) / decided. With
-    some unmeasured it is the correct rate times the share above p among the measured, so that a
-    missing time counts neither as slow nor as fast; with none it is NaN. Failures are in the
-    denominator and above no p.
+    Of the `passes`, `known` have their legality on the track decided, and `correct` of those are legal;
+    `decided` counts these and the failures. With all known it is correct / decided. With some unknown it
+    is the share of passes times the share of the legal among the known, so that an unknown legality
+    counts neither way; with none known it is NaN: failures alone would say 0.
     """
-    share = ratio(correct, decided)
-    return np.where(share == 0, share, share * ratio(above, measured))
+    share = ratio(passes, np.asarray(decided) + np.asarray(passes) - np.asarray(known))
+    return np.where(share == 0, share, share * ratio(correct, known))
+
+
+def fast_p(rate: Any, above: Any, measured: Any) -> Numbers:
+    """Return the share of attempts that are correct and more than p times as fast.
+
+    `rate` is the correct rate; `measured` of the correct have a time, `above` of those are faster than
+    p. With all measured this is KernelBench's fast_p (Ouyang et al. 2025): count(correct and speedup
+    > p) / decided. With some unmeasured a missing time counts neither as slow nor as fast; with none
+    it is NaN. Failures are in the denominator and above no p.
+    """
+    found: Numbers = np.where(rate == 0, rate, rate * ratio(above, measured))
+    return found
 
 
 def pass_at_k(correct: Any, decided: Any, k: int) -> Numbers:

@@ -65,7 +65,8 @@ class Score(Record):
     statuses: dict[str, int]
     """Verdicts by status."""
     correct: Rate
-    """Passed and legal on this track, over all that were decided."""
+    """Passed and legal on this track, over all that were decided; `formulas.correct_rate` says what
+    passes whose legality is not decided do to `value`."""
     stage_legal: Rate
     """Legal in their stage, over the passes for which that was decided."""
     rejected: Rate
