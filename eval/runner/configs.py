@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from eval.runner.interpreted import Interpreted
+
 
 class ConfigPlan:
     """Which configuration the autotuned kernels use: `forced` by index, or the tuner's choice (None)."""
@@ -26,8 +28,10 @@ class ConfigPlan:
         from triton.runtime import autotuner, interpreter, jit
 
         self._install_autotuner(autotuner.Autotuner)
+        interpreted = Interpreted()
+        interpreted.install(interpreter.InterpreterBuilder)
         self._install_launch(jit.JITFunction, "run")
-        self._install_launch(interpreter.InterpretedFunction, "run")
+        self._install_launch(interpreter.InterpretedFunction, "run", interpreted)
 
     def _install_autotuner(self, cls: Any) -> None:
         plan, tune = self, cls.run
@@ -46,7 +50,7 @@ class ConfigPlan:
 
         cls.run = run
 
-    def _install_launch(self, cls: Any, method: str) -> None:
+    def _install_launch(self, cls: Any, method: str, interpreted: Interpreted | None = None) -> None:
         plan, launch = self, getattr(cls, method)
 
         def run(kernel: Any, *args: Any, **kwargs: Any) -> Any:
@@ -54,6 +58,8 @@ class ConfigPlan:
             plan.launched[name] = plan.launched.get(name, 0) + 1
             if plan.suppress:
                 return None
+            if interpreted is not None:
+                interpreted.begin(name, args, kwargs)
             return launch(kernel, *args, **kwargs)
 
         setattr(cls, method, run)
