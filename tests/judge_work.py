@@ -93,7 +93,8 @@ class ModelNew(nn.Module):
     def forward(self, x):
 {forward}
 """
-LIMITS = Limits(seconds=12, call_seconds=2, host_memory_gb=0.8, output_bytes=2000)
+LIMITS = Limits(seconds=60, call_seconds=20, host_memory_gb=0.8, output_bytes=2000)
+"""Long enough for a busy machine; what is endless gets less."""
 
 
 def candidate(forward="return run(x, self.factor)", *, top="", init="pass", kernel="pass"):

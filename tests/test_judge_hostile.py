@@ -18,10 +18,9 @@ from judge_work import (
 )
 
 LIMITS_FOR = {
-    "failed: timeout": LIMITS.model_copy(update={"call_seconds": 1}),
-    "failed: memory": LIMITS.model_copy(update={"call_seconds": 10, "host_memory_gb": 0.5}),
+    "failed: timeout": LIMITS.model_copy(update={"call_seconds": 1, "seconds": 12}),
+    "failed: memory": LIMITS.model_copy(update={"host_memory_gb": 0.5}),
 }
-"""What loops ends soon; what fills memory may take its time on a busy machine."""
 RIGHT = "y = run(x, self.factor)"
 DONE = f"{RIGHT}\nreturn y"
 FOR_EVER = "while True: pass"
@@ -228,9 +227,9 @@ OUTCOMES = {
 }
 
 
-def in_time(verdict):
+def in_time(verdict, limits=LIMITS):
     """Tell whether a verdict came within the limits plus two seconds."""
-    return verdict.seconds <= LIMITS.seconds + 2
+    return verdict.seconds <= limits.seconds + 2
 
 
 @pytest.mark.parametrize(
@@ -245,7 +244,7 @@ def test_hostile_behaviour_is_a_verdict(judge, outcome, parts):
     limits = LIMITS_FOR.get(outcome, LIMITS)
     verdict = judge.evaluate(job(candidate(**parts), limits=limits, audits=False))
     assert ended(verdict) == outcome, verdict.detail
-    assert in_time(verdict)
+    assert in_time(verdict, limits)
     assert len(verdict.detail or "") <= 4000
     assert len(verdict.output or "") <= LIMITS.output_bytes + 100
     assert not survivors(judge)
@@ -253,9 +252,10 @@ def test_hostile_behaviour_is_a_verdict(judge, outcome, parts):
 
 
 def test_a_fork_bomb_is_bounded(judge):
-    verdict = judge.evaluate(job(candidate("import os\nwhile True: os.fork()"), audits=False))
+    limits = LIMITS_FOR["failed: timeout"]
+    verdict = judge.evaluate(job(candidate("import os\nwhile True: os.fork()"), limits=limits, audits=False))
     assert verdict.status in {"failed", "rejected"}
-    assert in_time(verdict)
+    assert in_time(verdict, limits)
     assert not survivors(judge)
     assert ended(judge.evaluate(job(HONEST, audits=False))) == "passed"
 
@@ -278,9 +278,9 @@ def test_hostile_variants_do_not_take_a_pass_away(judge):
     code = candidate(
         "import os\nif x.dtype is torch.float64:\n    while True: pass\nreturn run(x, self.factor)"
     )
-    verdict = judge.evaluate(job(code, audits=False))
+    verdict = judge.evaluate(job(code, limits=LIMITS_FOR["failed: timeout"], audits=False))
     assert (verdict.status, verdict.robust) == ("passed", False)
-    assert in_time(verdict)
+    assert in_time(verdict, LIMITS_FOR["failed: timeout"])
 
 
 def test_honest_verdicts_are_the_same_whatever_came_before(judge):
