@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _OUTPUT_FACTOR = 3
 _LAYOUT_FACTOR = 2
+_HASTE, _HASTE_SECONDS = 0.1, 2.0
 
 
 class Trial:
@@ -125,10 +126,11 @@ class Trial:
             outputs = max(outputs, sum(_product(shape) * dtype.itemsize + 64 for shape, dtype in parts))
         return HostRegion(inputs, outputs * _OUTPUT_FACTOR)
 
-    def _start_runner(self, region: Region) -> Runner:
-        runner = Runner(
-            self._zygote, region, self._job.limits, hidden=hidden_paths(), cuda=self.device == "cuda"
-        )
+    def _start_runner(self, region: Region, call_seconds: float | None = None) -> Runner:
+        limits = self._job.limits
+        if call_seconds is not None:
+            limits = limits.model_copy(update={"call_seconds": call_seconds})
+        runner = Runner(self._zygote, region, limits, hidden=hidden_paths(), cuda=self.device == "cuda")
         self._common["guarantees"] = Guarantees(sandbox=runner.sandbox, missing=runner.sandbox_missing)
         if self._job.require_sandbox and runner.sandbox_missing:
             runner.kill()
@@ -136,13 +138,21 @@ class Trial:
         return runner
 
     def _audit_apart(self, region: Region, cases: list[CaseReference]) -> None:
-        """Audit a runner that is then thrown away: what it learned of audits ends with it."""
+        """Audit a runner that is then thrown away: what it learned of audits ends with it.
+
+        It has little time, so that a candidate that hangs is not waited for twice; who is slow here
+        is audited among its other calls alone.
+        """
         if not self._job.audits:
             return
-        runner = self._start_runner(region)
+        call_seconds = self._job.limits.call_seconds
+        runner = self._start_runner(region, max(_HASTE * call_seconds, min(call_seconds, _HASTE_SECONDS)))
         try:
             runner.load(self._job.code, "ModelNew")
             Correctness(Caller(self._job.problem, region), runner, guard=True).audit(cases)
+        except FaultRaised as raised:
+            if raised.phase != "timeout":
+                raise
         finally:
             self._common["output"] = runner.output() or None
             runner.kill()
