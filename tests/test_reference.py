@@ -140,8 +140,17 @@ def test_the_oracle_computes_in_double_precision():
     x, n, mask = contents(case)
     x.fill_(0.1)
     expected = case.expected([x, n, mask])[0]
+    assert expected.dtype == torch.float64
     assert float(expected[0, -1]) == pytest.approx(100_000 * float(x[0, 0]) + 0.5, rel=1e-12)
     assert float(x.cumsum(1)[0, -1]) != pytest.approx(float(expected[0, -1]) - 0.5, rel=1e-12)
+
+
+def test_the_oracles_parameters_are_double_too():
+    source = SOURCE.replace(
+        "self.dim, self.bias = dim, bias", "self.dim, self.bias = dim, nn.Parameter(torch.ones(1))"
+    )
+    case = reference(source=source)
+    assert case.expected(contents(case))[0].dtype == torch.float64
 
 
 def test_the_oracle_leaves_its_inputs_alone():

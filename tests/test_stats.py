@@ -119,6 +119,7 @@ DRIFTS = {
     "a step of 5 %": ([v * (1.05 if i >= 20 else 1) for i, v in enumerate(STEADY)], True),
     "single spikes": ([v * (10 if i % 9 == 0 else 1) for i, v in enumerate(STEADY)], False),
     "a burst": ([v * (3 if 10 <= i < 15 else 1) for i, v in enumerate(STEADY)], False),
+    "one spike of a hundred": ([300.0, *STEADY[1:]], False),
     "too few to tell": ([1.0, 1.0, 1.0, 1.0, 9.0, 9.0, 9.0, 9.0], False),
     "enough to tell": ([1.0] * 5 + [9.0] * 5, True),
     "none": ([], False),

@@ -115,6 +115,17 @@ def test_malformed_descriptions_are_refused(change):
         parse_desc(GOOD | change, REGION)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "bool", "float16", "float32", "complex128"])
+@pytest.mark.parametrize("count", [1, 7])
+def test_the_last_byte_of_the_region_is_the_border(dtype, count):
+    size = itemsize(dtype)
+    last = REGION - count * size
+    raw = {"offset": last // size * size, "shape": [count], "stride": [1], "dtype": dtype}
+    assert parse_desc(raw, last // size * size + count * size)
+    with pytest.raises(ValueError, match="outside"):
+        parse_desc(raw, last // size * size + count * size - 1)
+
+
 @pytest.mark.parametrize("raw", [None, [], "x", 7, {}, {"offset": 0}, [GOOD]])
 def test_what_is_no_description_is_refused(raw):
     with pytest.raises(ValueError, match="not a tensor description"):
