@@ -23,15 +23,16 @@ class ConfigPlan:
         """Number of configurations by autotuned kernel, as met so far."""
         self.tuners: dict[str, Any] = {}
 
-    def install(self) -> None:
+    def install(self, *, interpret: bool) -> None:
         """Put the plan in front of Triton's autotuner and launcher."""
         from triton.runtime import autotuner, interpreter, jit
 
         self._install_autotuner(autotuner.Autotuner)
-        interpreted = Interpreted()
-        interpreted.install(interpreter.InterpreterBuilder)
         self._install_launch(jit.JITFunction, "run")
-        self._install_launch(interpreter.InterpretedFunction, "run", interpreted)
+        if interpret:
+            interpreted = Interpreted()
+            interpreted.install(interpreter.InterpreterBuilder)
+            self._install_launch(interpreter.InterpretedFunction, "run", interpreted)
 
     def _install_autotuner(self, cls: Any) -> None:
         plan, tune = self, cls.run

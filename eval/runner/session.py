@@ -38,7 +38,7 @@ class Session:
         self._path = scratch / "candidate.py"
         self._cuda = cuda
         self._plan = ConfigPlan()
-        self._plan.install()
+        self._plan.install(interpret=not cuda)
         self._stopwatch = Stopwatch() if cuda else None
         self._source: list[str] = []
         self._module: Any = None
