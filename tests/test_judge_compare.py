@@ -57,6 +57,16 @@ def test_honest_half_precision_passes(dtype, how):
     assert judged(HONEST[how](x), expected, scale) is None
 
 
+@pytest.mark.parametrize(
+    ("dtype", "eps"), [(torch.float32, 8), (torch.float64, 8), (torch.float16, 2), (torch.bfloat16, 2)]
+)
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_a_few_roundings_in_every_element_pass(dtype, eps, sign):
+    _, expected, scale = scan(dtype, columns=33)
+    error = sign * eps * torch.finfo(dtype).eps * scale
+    assert judged((expected + error).to(dtype), expected, scale) is None
+
+
 WRONG = {
     "zeros": lambda x, y: torch.zeros_like(y),
     "ones": lambda x, y: torch.ones_like(y),

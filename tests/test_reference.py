@@ -146,9 +146,7 @@ def test_the_oracle_computes_in_double_precision():
 
 
 def test_the_oracles_parameters_are_double_too():
-    source = SOURCE.replace(
-        "self.dim, self.bias = dim, bias", "self.dim, self.bias = dim, nn.Parameter(torch.ones(1))"
-    )
+    source = SOURCE.replace("= dim, bias", "= dim, nn.Linear(5, 5)").replace("+ self.bias", "+ self.bias(x)")
     case = reference(source=source)
     assert case.expected(contents(case))[0].dtype == torch.float64
 
