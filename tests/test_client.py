@@ -107,7 +107,7 @@ def test_closing_ends_what_is_being_judged():
 
 CALLER = """
 import sys
-sys.path.insert(0, {tests!r})
+sys.path[:0] = {paths!r}
 from judge_work import *
 from eval import Judge
 with Judge("cpu") as judge:
@@ -120,7 +120,7 @@ with Judge("cpu") as judge:
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_nothing_outlives_the_caller(how):
-    script = CALLER.format(tests=str(TESTS), code=ENDLESS)
+    script = CALLER.format(paths=[str(TESTS), str(TESTS.parent)], code=ENDLESS)
     with subprocess.Popen(
         [sys.executable, "-c", script],
         stdout=subprocess.PIPE,
@@ -133,6 +133,7 @@ def test_nothing_outlives_the_caller(how):
         assert until(lambda: len(processes_of(judge)) > idle)
         everything, folders = processes_of(judge), working_folders(judge)
         assert len(everything) >= 3
+        assert folders
         caller.send_signal(how)
         assert until(lambda: not any(map(exists, everything)))
         assert until(lambda: not any(folder.exists() for folder in folders))
