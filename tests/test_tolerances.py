@@ -15,7 +15,7 @@ BUDGET = PROBLEM.error_budget.get("float32", DEFAULT_BUDGET["float32"])
 ROWS = 12
 LONG, SHORT = 32768, 257
 EXACT = ("integers", "spikes", "signed_zeros")
-"""Families in which a rounding to fewer bits or a stale row need not show: sums of small whole numbers, zeros."""
+"""Families in which a rounding to fewer bits need not show: sums of small whole numbers, zeros."""
 
 
 def inputs(family, length, seed=0):
