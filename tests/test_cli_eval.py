@@ -109,18 +109,13 @@ def test_a_batch_with_every_kind_of_reply(place):
     assert all(line["cached"] for line in again)
     assert {line["file"]: outcome(line) for line in again} == {line["file"]: outcome(line) for line in lines}
 
-    words = ("replies/honest.py", "--problem", "affine", "--device", "cpu", "--json", "--fresh")
-    _, fresh, _ = run(place, *words, code=0)
-    assert [line["cached"] for line in fresh] == [False]
-
-
-def test_rules_can_be_off_and_that_is_another_verdict(place):
-    (place / "a.py").write_text("import os\n" + candidate("return x * self.factor + 1"))
-    words = ("a.py", "--problem", "affine", "--device", "cpu", "--json")
-    assert outcome(run(place, *words, code=1)[1][0]) == "rejected: library_compute"
-    (line,) = run(place, *words, "--rules", "off", code=0)[1]
-    assert (outcome(line), line["cached"], line["violations"]) == ("passed", False, [])
-    assert outcome(run(place, *words)[1][0]) == "rejected: library_compute"
+    one = ("replies/rules.md", "--problem", "affine", "--device", "cpu", "--json")
+    (off,) = run(place, *one, "--rules", "off", code=0)[1]
+    assert (outcome(off), off["cached"], off["violations"]) == ("passed", False, [])
+    (strict,) = run(place, *one, code=1)[1]
+    assert (outcome(strict), strict["cached"]) == ("rejected: output_rules", True)
+    (fresh,) = run(place, *one, "--rules", "off", "--fresh", code=0)[1]
+    assert (outcome(fresh), fresh["cached"]) == ("passed", False)
 
 
 def test_a_person_reads_a_sentence(place):
@@ -134,26 +129,40 @@ def test_a_person_reads_a_sentence(place):
     assert bad.isprintable()
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_what_is_interrupted_is_continued(place, how):
+def interrupt(place, words, how):
+    """Send a signal once the first candidate has its line, and return how the command ended."""
     for name, text in {"1.py": HONEST, "2.py": ENDLESS, "3.py": candidate("return None")}.items():
         (place / name).write_text(text)
-    words = ("1.py", "2.py", "3.py", "--problem", "affine", "--device", "cpu", "--json", "--rules", "off")
     with start(place, *words) as process:
-        first = json.loads(process.stdout.readline())
-        assert outcome(first) == "passed"
+        assert outcome(json.loads(process.stdout.readline())) == "passed"
         everything = processes_of(process.pid)
         process.send_signal(how)
-        assert process.wait(20) == (130 if how == signal.SIGINT else -how)
-        said = process.stderr.read()
+        code, said = process.wait(20), process.stderr.read()
     assert "Traceback" not in said
-    assert ("continues" in said) == (how == signal.SIGINT)
     assert until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in everything))
+    return code, said
 
-    _, lines, _ = run(place, *words, "--call-timeout", "1", code=1)
+
+THREE = ("1.py", "2.py", "3.py", "--problem", "affine", "--device", "cpu", "--json", "--rules", "off")
+
+
+def test_what_is_interrupted_is_continued(place):
+    code, said = interrupt(place, THREE, signal.SIGINT)
+    assert code == 130
+    assert "the same command continues" in said
+    _, lines, _ = run(place, *THREE, "--call-timeout", "1", code=1)
     assert {line["file"]: (outcome(line), line["cached"]) for line in lines} == {
         "1.py": ("passed", True), "2.py": ("failed: timeout", False), "3.py": ("incorrect: type", False),
     }  # fmt: skip
+
+
+def test_a_command_that_is_killed_loses_nothing(place):
+    code, _ = interrupt(place, THREE, signal.SIGKILL)
+    assert code == -signal.SIGKILL
+    _, (line,), _ = run(place, "1.py", *THREE[3:], code=0)
+    assert (outcome(line), line["cached"]) == ("passed", True)
+    with sqlite3.connect(place / "kernel-harness.db") as store:
+        assert store.execute("pragma integrity_check").fetchone() == ("ok",)
 
 
 AFFINE = ("a.py", "--problem", "affine")
@@ -197,15 +206,13 @@ def test_a_reference_that_fails_is_our_failure_and_is_tried_again(place):
     good = reference.read_text()
     reference.write_text(good.replace("rows = 4", "rows = 4\nmissing_name"))
     (place / "a.py").write_text(HONEST)
-    words = ("a.py", "--problem", "affine", "--device", "cpu", "--json")
+    words = ("a.py", "--problem", "affine", "--device", "cpu", "--json", "--rules", "off")
     _, (line,), _ = run(place, *words, code=4)
     assert (line["status"], line["tracks"]) == ("error", {"open": None, "stage": None})
     assert "missing_name" in line["detail"]
     assert set(line) >= FIXED
     _, (again,), _ = run(place, *words, code=4)
     assert again["cached"] is False
-    with sqlite3.connect(place / "kernel-harness.db") as store:
-        assert store.execute("pragma integrity_check").fetchone() == ("ok",)
 
 
 INDEX = json.loads((REPLIES / "index.json").read_text())
