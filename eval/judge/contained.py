@@ -19,7 +19,8 @@ from eval.runner.sandbox import (
     folder_bytes,
     kill_tree,
     remove_folder,
-    usage,
+    resident_bytes,
+    tasks,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ _WATCH_SECONDS = 0.25
 _EXIT_SECONDS, _LAST_WORD_SECONDS = 20.0, 1.0
 _FILE_BYTES, _SCRATCH_BYTES = 1 << 28, 1 << 30
 _OPEN_FILES, _TASKS = 1024, 512
+_WATCHED_TASKS = 128
+"""Where they are only watched: many more come between two looks, and measuring them takes long."""
 _KILLED = -9
 
 
@@ -129,10 +132,10 @@ class Contained:
         self._watched_at = time.monotonic()
         self.printed.drain()
         if self._cgroup is None:
-            used = usage(self.pid)
-            allowed = self._limits.host_memory_gb * 1e9
-            self._require(used.resident_bytes <= allowed, f"{used.resident_bytes / 1e9:.1f} GB of memory")
-            self._require(used.tasks <= _TASKS, f"{used.tasks} processes and threads")
+            members = tasks(self.pid)
+            self._require(members <= _WATCHED_TASKS, f"{members} processes and threads")
+            used = resident_bytes(self.pid)
+            self._require(used <= self._limits.host_memory_gb * 1e9, f"{used / 1e9:.1f} GB of memory")
         if "private_scratch" in self.report.missing:
             taken = folder_bytes(self._folder)
             self._require(taken <= _SCRATCH_BYTES, f"{taken / 1e9:.1f} GB in its scratch folder")

@@ -13,7 +13,7 @@ from eval.records import Record
 from eval.runner import allowed, capabilities, landlock, linux, namespaces, rlimits, seccomp
 from eval.runner.cgroup import Cgroup
 from eval.runner.namespaces import Fork, fork_contained
-from eval.runner.processes import Usage, hide_from_same_user, kill_tree, resident_bytes, usage
+from eval.runner.processes import Usage, hide_from_same_user, kill_tree, resident_bytes, tasks, usage
 from eval.runner.scratch import folder_bytes, remove_folder
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "kill_tree",
     "remove_folder",
     "resident_bytes",
+    "tasks",
     "usage",
 ]
 
@@ -159,10 +160,16 @@ def _enter_namespaces(policy: SandboxPolicy, levels: _Levels) -> None:
     levels.attempt("masked_paths", lambda: namespaces.mask(_maskable(policy)))
     if policy.scratch_bytes is not None:
         scratch, size = Path(policy.scratch), policy.scratch_bytes
-        levels.attempt("private_scratch", lambda: namespaces.mount_memory(scratch, size))
+        levels.attempt("private_scratch", lambda: _cover_scratch(scratch, size))
     if in_pid_namespace():
         levels.attempt("private_proc", namespaces.mount_proc)
     levels.attempt("read_only_mounts", lambda: _close_mounts(policy, levels))
+
+
+def _cover_scratch(scratch: Path, size: int) -> None:
+    if namespaces.user_mapping() == "nobody":
+        raise OSError("a user that nobody named can make no file there")
+    namespaces.mount_memory(scratch, size)
 
 
 def _close_mounts(policy: SandboxPolicy, levels: _Levels) -> None:
