@@ -38,7 +38,7 @@ class Watch:
 
     def __init__(self) -> None:
         self.config, self.configs, self.backwards, self.atomics = 0, 1, False, False
-        self.outside = 0
+        self.outside = False
         self._ranges: list[tuple[int, int]] = []
         self._install()
 
@@ -90,7 +90,9 @@ class Watch:
     def _note_store(self, pointers: Any, value: Any, mask: Any, *_rest: Any) -> None:
         where = pointers.data[mask.data.astype(bool)]
         inside = sum(((where >= a) & (where < b)) for a, b in self._ranges)
-        self.outside += int((inside == 0).sum()) if where.size else 0
+        if where.size and (inside == 0).any():
+            self.outside = True
+            raise IndexError("not stored: this process's memory would change with luck")
 
     def _note_atomic(self, *_args: Any) -> None:
         self.atomics = True
@@ -137,10 +139,15 @@ def verdict(code: str, folder: str) -> str | None:
         exec(compile(code, str(path), "exec"), space)
         model = space["ModelNew"](1)
         for x in turns(watch):
-            wrong = difference(model, x)
-            if wrong is not None or watch.outside:
+            try:
+                wrong = difference(model, x)
+            except Exception:
+                if not watch.outside:
+                    raise
+                wrong = "stores outside of its arguments"
+            if wrong is not None:
                 how = ", programs from last to first" if watch.backwards else ""
-                return f"{tuple(x.shape)}: {wrong or 'stores outside of its arguments'}{how}"
+                return f"{tuple(x.shape)}: {wrong}{how}"
     except Exception as error:  # noqa: BLE001 - a mutant may raise anything
         return f"raises {type(error).__name__}"
     return None

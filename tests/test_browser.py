@@ -134,6 +134,7 @@ def test_an_opened_attempt_shows_everything(browser, report):
             row.get_by_text(words).first.wait_for()
         assert row.locator("svg.samples circle").count() == 4
         row.get_by_text("Diff against the current code").click()
+        row.locator(".diff .added").first.wait_for()
         assert row.locator(".diff .added").count() == 2
         assert row.locator(".diff .removed").count() == 1
         row.get_by_text("The prompt").click()
@@ -239,10 +240,10 @@ def test_the_live_page_has_filters_in_its_address_and_follows_the_store(browser,
         page.locator("#live[data-connected]").wait_for()
         page.locator("select[name=model]").select_option("beta")
         page.wait_for_url("**model=beta**")
-        assert page.locator("details.attempt").count() == 11
+        page.wait_for_function("document.querySelectorAll('details.attempt').length == 11")
         page.locator("input[value=rejected]").check()
         page.wait_for_url("**status=rejected**")
-        assert page.locator("details.attempt").count() == 1
+        page.wait_for_function("document.querySelectorAll('details.attempt').length == 1")
         page.locator(".body").wait_for()  # the only one opens by itself
         with Store(served.store) as store, store.run("kernel-harness eval more"):
             filled(served.store, [timed(90, 3.0)]).close()
