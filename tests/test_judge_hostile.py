@@ -1,5 +1,7 @@
 """Hostile candidates in real runners: each gets its verdict in time, and the next one is judged as ever."""
 
+import random
+import re
 import textwrap
 from pathlib import Path
 
@@ -296,3 +298,51 @@ def test_honest_verdicts_are_the_same_whatever_came_before(judge):
         judge.evaluate(job(candidate(**parts)))
         assert [ended(judge.evaluate(job(code))) for code in honest] == alone
     assert alone == ["passed", "rejected: library_compute", "incorrect: shape"]
+
+
+HONEST_PARTS = (
+    {},
+    {"forward": "return run(x, self.factor) * 1"},
+    {"forward": "y = run(x, self.factor)\nreturn y[:-1]"},
+    {"forward": "return run(x, self.factor + 1e-3)"},
+    {"forward": "return run(x, self.factor).double()"},
+    {"forward": "x.add_(0.5)\nreturn run(x - 0.5, self.factor)"},
+    {"forward": "return x"},
+    {"forward": "return run(x.t().contiguous(), self.factor).t()"},
+    {"init": "self.table = torch.ones(8)"},
+    {"kernel": "i = i + 0"},
+    {"kernel": "mask = i < n - 1"},
+    {"kernel": "i = i + nothing"},
+    {"forward": "raise ValueError('not this shape') if x.shape[0] > 3 else 0\nreturn run(x, self.factor)"},
+    {"top": "import a_module_that_is_not_there"},
+    {"forward": "return [run(x, self.factor)]"},
+)
+MANY = 50
+
+
+def told(verdict):
+    """All of a verdict that the candidate decides: neither times nor which case and contents came first."""
+    said = verdict.model_dump(exclude={"seconds", "environment"})
+    return said | {"detail": re.sub(r"case [^,:]+|\w+ contents|[-+.\d]+(e[-+]\d+)?|nan", "#", said["detail"] or "")}
+
+
+@pytest.mark.slow
+def test_fifty_honest_verdicts_stay_what_they_are_among_fifty_hostile_candidates(judge):
+    order = random.Random(3)
+    blocks = [parts | {"top": f"# {n}"} if "top" not in parts else parts
+              for n, parts in zip(range(MANY), HONEST_PARTS * MANY, strict=False)]  # fmt: skip
+    honest = [candidate(**parts) for parts in blocks]
+    alone = [told(judge.evaluate(job(code))) for code in honest]
+    hostile = [(o, parts) for o, table in OUTCOMES.items() for parts in table.values()]
+    mixed = [*enumerate(honest), *((None, picked) for picked in order.sample(hostile, MANY))]
+    order.shuffle(mixed)
+    for place, what in mixed:
+        if place is not None:
+            assert told(judge.evaluate(job(what))) == alone[place]
+            continue
+        outcome, parts = what
+        limits = LIMITS_FOR.get(outcome, LIMITS)
+        verdict = judge.evaluate(job(candidate(**parts), limits=limits))
+        assert in_time(verdict, limits)
+        assert verdict.status != "passed" or outcome == "passed"
+    assert len({each["status"] for each in alone}) == len(("passed", "incorrect", "rejected", "failed"))
