@@ -18,6 +18,7 @@ from typing import Any, Self
 
 from pydantic import TypeAdapter
 
+from eval.devices import cuda_device_name as cuda_device_name  # noqa: PLC0414 - others look for it here
 from eval.records import Job, Verdict
 
 _VERDICT: TypeAdapter[Verdict] = TypeAdapter(Verdict)
@@ -32,19 +33,10 @@ _PASSED_ON = (
 class JudgeFailedError(Exception):
     """The judge itself failed; says nothing about the candidate, which may be judged again."""
 
-
-def cuda_device_name(index: int = 0) -> str | None:
-    """Name of a GPU as `torch.cuda.get_device_name` gives it, or None without one; imports no torch."""
-    import ctypes
-
-    try:
-        driver = ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return None
-    device, name = ctypes.c_int(), ctypes.create_string_buffer(256)
-    if driver.cuInit(0) or driver.cuDeviceGet(ctypes.byref(device), index):
-        return None
-    return None if driver.cuDeviceGetName(name, len(name), device) else name.value.decode()
+    def __init__(self, message: str, *, lost: bool = False) -> None:
+        super().__init__(message)
+        self.lost = lost
+        """True where the judge died, hung or is unfit to go on, so that another try may end otherwise."""
 
 
 def resolve_device(choice: str) -> str:
@@ -68,8 +60,10 @@ class Judge:
     Another thread may `close` it at any time; what is being judged then fails.
     """
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, device: str, gpu: str | None = None) -> None:
+        """`gpu` is the only GPU that the judge will see, as `CUDA_VISIBLE_DEVICES` names it."""
         self.device = device
+        self._gpu = gpu
         self._process: subprocess.Popen[str] | None = None
         self._closed = False
 
@@ -88,6 +82,8 @@ class Judge:
             self._end(_HASTE_SECONDS)
         if self._process is None:
             env = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+            if self._gpu is not None:
+                env["CUDA_VISIBLE_DEVICES"] = self._gpu
             # With -P, a folder called eval in the working folder is not taken for this package.
             env["PYTHONPATH"] = os.pathsep.join(str(Path(path).absolute()) for path in sys.path if path)
             self._process = subprocess.Popen(
@@ -113,7 +109,7 @@ class Judge:
         if answer["last"]:
             self._end(_PATIENCE_SECONDS)
         if "error" in answer:
-            raise JudgeFailedError(answer["error"])
+            raise JudgeFailedError(answer["error"], lost=answer["last"])
         return _VERDICT.validate_python(answer["verdict"])
 
     @staticmethod
@@ -127,12 +123,12 @@ class Judge:
             process.stdin.flush()
             ready.register(process.stdout, select.POLLIN)
             if not ready.poll(1000 * (3 * job.limits.seconds + _GRACE_SECONDS)):
-                raise JudgeFailedError("the judge gave no answer")
+                raise JudgeFailedError("the judge gave no answer", lost=True)
             line = process.stdout.readline()
         except (OSError, ValueError) as error:  # a pipe that is broken, or closed by another thread
-            raise JudgeFailedError(f"the judge process is gone: {error}") from error
-        if not line:
-            raise JudgeFailedError("the judge process ended; its error is above")
+            raise JudgeFailedError(f"the judge process is gone: {error}", lost=True) from error
+        if not line.endswith("\n"):  # ended before its answer, or in the middle of it
+            raise JudgeFailedError("the judge process ended; its error is above", lost=True)
         answer: dict[str, Any] = json.loads(line)
         return answer
 

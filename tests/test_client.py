@@ -193,7 +193,7 @@ def test_an_executor_that_is_interrupted_waits_for_nothing():
     def work():
         with LocalExecutor("cpu") as executor:
             futures.extend(executor.submit(quick(ENDLESS, limits=PATIENT)) for _ in range(3))
-            assert until(lambda: executor._judges[0]._process is not None)
+            assert until(lambda: executor._slots[0].judge._process is not None)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -1,5 +1,7 @@
 """Where jobs are judged: `submit(job)` gives a future of a verdict."""
 
+from harness.executors.base import Executor, NoSlotError, SlotState
 from harness.executors.local import LocalExecutor
+from harness.executors.pool import JudgePool
 
-__all__ = ["LocalExecutor"]
+__all__ = ["Executor", "JudgePool", "LocalExecutor", "NoSlotError", "SlotState"]
