@@ -1,21 +1,23 @@
 """Requests per second and memory of the collector, beside a bare loop over `AsyncOpenAI` in the same run.
 
-    python bench/collect.py [--calls 1000] [--delay 0.2]
+    python bench/collect.py [--calls 1000] [--delay 0.2] [--repeats 3]
 
 Each number comes from a process of its own against the server of examples/misbehaving_server.py,
-which behaves well here and answers after `--delay` seconds. Memory is the most that the process held.
+which behaves well here and answers after `--delay` seconds; collector and loop take turns. Memory is
+the most that the process held. Prints a Markdown table: the median of the repeats, and their range.
 """
 
 import argparse
 import asyncio
 import json
-import resource
+import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 
 IN_FLIGHT = (1, 32, 256, 500)
 SERVER = Path(__file__).parent.parent / "examples" / "misbehaving_server.py"
@@ -60,12 +62,17 @@ def bare(url: str, in_flight: int, calls: int) -> int:
     return asyncio.run(run())
 
 
+def most_held_mb() -> float:
+    """Return the most memory that this process held; getrusage would begin with that of its parent."""
+    words = Path("/proc/self/status").read_text().split()
+    return int(words[words.index("VmHWM:") + 1]) / 1024
+
+
 def child(name: str, url: str, in_flight: int, calls: int) -> None:
-    start = time.perf_counter()
+    start, spent = time.perf_counter(), time.process_time()
     assert {"collector": ours, "bare": bare}[name](url, in_flight, calls) == calls
-    seconds = time.perf_counter() - start
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"per_s": calls / seconds, "mb": peak_mb}))
+    seconds, cpu = time.perf_counter() - start, time.process_time() - spent
+    print(json.dumps({"per_s": calls / seconds, "cpu_ms": 1000 * cpu / calls, "mb": most_held_mb()}))
 
 
 def measure(name: str, url: str, in_flight: int, calls: int) -> dict[str, float]:
@@ -73,10 +80,16 @@ def measure(name: str, url: str, in_flight: int, calls: int) -> dict[str, float]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
+def shown(runs: list[dict[str, float]], name: str, digits: int = 0) -> str:
+    values = sorted(run[name] for run in runs)
+    return f"{median(values):.{digits}f} ({values[0]:.{digits}f} to {values[-1]:.{digits}f})"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--calls", type=int, default=1000, help="calls at each number in flight above 1")
     parser.add_argument("--delay", type=float, default=0.2, help="seconds before the server answers")
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
@@ -85,17 +98,27 @@ def main() -> None:
         return
     command = [sys.executable, str(SERVER), "--delay", str(options.delay)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        url = server.stdout.readline().strip()
-        print("in flight   collector /s   bare /s   collector MB   bare MB")
-        for in_flight in IN_FLIGHT:
-            calls = options.calls if in_flight > 1 else max(10, options.calls // 50)
-            mine, other = (measure(name, url, in_flight, calls) for name in ("collector", "bare"))
-            print(
-                f"{in_flight:9}   {mine['per_s']:12.1f}   {other['per_s']:7.1f}"
-                f"   {mine['mb']:12.0f}   {other['mb']:7.0f}",
-                flush=True,
-            )
-        server.kill()
+        try:
+            url = server.stdout.readline().strip()
+            table(url, options.calls, options.repeats)
+        finally:
+            server.kill()
+
+
+def table(url: str, calls: int, repeats: int) -> None:
+    print(f"load average before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; {repeats} repeats\n")
+    print("| in flight | who | requests a second | CPU, ms a request | memory, MB |")
+    print("| --- | --- | --- | --- | --- |")
+    for in_flight in IN_FLIGHT:
+        number = calls if in_flight > 1 else max(10, calls // 50)
+        runs: dict[str, list[dict[str, float]]] = {"collector": [], "bare": []}
+        for _ in range(repeats):
+            for name, seen in runs.items():
+                seen.append(measure(name, url, in_flight, number))
+        for name, seen in runs.items():
+            parts = shown(seen, "per_s", 1), shown(seen, "cpu_ms", 1), shown(seen, "mb")
+            print(f"| {in_flight} | {name} | {' | '.join(parts)} |", flush=True)
+    print(f"\nload average after: {os.getloadavg()[0]:.1f}")
 
 
 if __name__ == "__main__":

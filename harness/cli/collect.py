@@ -14,6 +14,7 @@ from harness.errors import UsageError
 from harness.files import read_text, validated
 from harness.llm.budget import Budget
 from harness.llm.config import Purchase, read_purchase
+from harness.llm.list_prices import LIST, with_list_price
 from harness.llm.orders import Order
 from harness.llm.spec import ModelSpec
 from harness.metrics import load_metrics
@@ -57,7 +58,9 @@ def command(
     n: Annotated[int, typer.Option(help="Replies asked for in one call, where the server can.")] = 1,
     price: Annotated[
         str | None,
-        typer.Option(help="Of a million tokens: INPUT,OUTPUT or INPUT,OUTPUT,CACHED_INPUT."),
+        typer.Option(
+            help="Of a million tokens: INPUT,OUTPUT or INPUT,OUTPUT,CACHED_INPUT; or list, the published one."
+        ),
     ] = None,
     timeout: Annotated[float, typer.Option(help="Longest silence of the endpoint, in seconds.")] = 600.0,
     max_retries: Annotated[
@@ -165,7 +168,7 @@ def _purchase(
         budget = validated(Budget, found.budget.model_dump() | stated, Path("collect"))
         found = found.model_copy(update={"budget": budget})
     else:
-        spec = validated(ModelSpec, given, Path("collect"))
+        spec = validated(ModelSpec, with_list_price(given, "--price list"), Path("collect"))
         found = Purchase(models=(spec,), budget=validated(Budget, stated, Path("collect")))
     unpriced = [spec.shown for spec in found.models if spec.price is None]
     if found.budget.max_cost is not None and unpriced:
@@ -173,11 +176,11 @@ def _purchase(
     return found
 
 
-def _price(text: str | None) -> dict[str, float] | None:
-    if text is None:
-        return None
+def _price(text: str | None) -> dict[str, float] | str | None:
+    if text is None or text == LIST:
+        return text
     try:
         values = [float(part) for part in text.split(",")]
         return dict(zip(("input", "output", "cached_input")[: max(2, len(values))], values, strict=True))
     except ValueError as error:
-        raise UsageError(f"--price {text}: give INPUT,OUTPUT or INPUT,OUTPUT,CACHED_INPUT") from error
+        raise UsageError(f"--price {text}: give INPUT,OUTPUT[,CACHED_INPUT], or list") from error

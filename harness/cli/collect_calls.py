@@ -95,6 +95,7 @@ def outcome_line(outcome: Outcome) -> dict[str, Any]:
         "refused": outcome.refused,
         "usage": reply.usage,
         "cost": stored.cost,
+        "price_source": stored.extra.get("price_source"),
         "tries": stored.tries,
         "latency_s": reply.latency_s,
         "model_id": reply.model_id,
@@ -124,7 +125,12 @@ def _config(orders: Sequence[Order], budget: Budget) -> dict[str, Any]:
             for prompt in prompts
         ],
         "models": [
-            {"model": order.spec.shown, "samples": len(order.samples), "parameters": order.spec.parameters}
+            {
+                "model": order.spec.shown,
+                "samples": len(order.samples),
+                "parameters": order.spec.parameters,
+                "price": order.spec.price.model_dump(exclude_none=True) if order.spec.price else None,
+            }
             for order in orders
         ],
         "budget": budget.model_dump(exclude_none=True),
@@ -142,6 +148,7 @@ def _summary(counts: Counter[str], total: int, purse: Purse, path: Path) -> str:
 
 def _words(found: Estimate) -> str:
     price = "unknown: give --price" if found.cost is None else _between(found.cost)
+    price += f" ({'; '.join(found.price_sources)})" if found.price_sources else ""
     rows = {
         "replies in the store": str(found.kept),
         "replies to buy": str(found.replies),

@@ -12,6 +12,7 @@ from eval.records import Record
 from harness.errors import UsageError
 from harness.files import parse_toml, read_text, validated
 from harness.llm.budget import Budget
+from harness.llm.list_prices import with_list_price
 from harness.llm.spec import ModelSpec
 
 
@@ -35,8 +36,10 @@ def purchase_of(data: dict[str, Any], path: Path) -> Purchase:
     tables = data.get("models")
     if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
         raise UsageError(f"{path}: it names no model; add a [[models]] table with at least a name")
+    places = [f"{path}: models[{number}]" for number in range(len(tables))]
     models = tuple(
-        validated(ModelSpec, table, Path(f"{path}: models[{number}]")) for number, table in enumerate(tables)
+        validated(ModelSpec, with_list_price(table, f"{place}.price"), Path(place))
+        for place, table in zip(places, tables, strict=True)
     )
     names = [model.shown for model in models]
     for name in names:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from eval.records import Record
@@ -31,6 +31,8 @@ class Estimate(Record):
     output_tokens: tuple[int, int]
     cost: tuple[float, float] | None
     """None where a model has no price."""
+    price_sources: tuple[str, ...] = ()
+    """Where prices are from that nobody gave."""
     judge_minutes: float
 
 
@@ -56,8 +58,14 @@ def estimate(orders: Sequence[Order], store: Store | None, *, fresh: bool = Fals
         input_tokens=(least.input, most.input),
         output_tokens=(least.output, most.output),
         cost=None if costs is None else (sum(low for low, _ in costs), sum(high for _, high in costs)),
+        price_sources=_sources(order for order, _ in missing),
         judge_minutes=round(judging / 60, 1),
     )
+
+
+def _sources(orders: Iterable[Order]) -> tuple[str, ...]:
+    prices = [order.spec.price for order in orders]
+    return tuple(sorted({price.source for price in prices if price is not None and price.source}))
 
 
 def _range(order: Order, lacking: Missing, replies: int, store: Store | None) -> tuple[Tokens, Tokens, int]:

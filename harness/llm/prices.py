@@ -23,6 +23,8 @@ class Price(DataRecord):
     """Reasoning included, as endpoints bill it."""
     cached_input: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """Of prompt tokens that the endpoint had in its cache; None is the price of `input`."""
+    source: str | None = None
+    """Where it is from, for example a price list; it stands beside every cost that is made with it."""
 
 
 class Tokens(Record):

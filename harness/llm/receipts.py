@@ -51,6 +51,8 @@ def receipts(
             extra["call_of_reply"] = list(rows.values())[payer]
         if index == payer and tokens is not None and tokens_of(gathered.usage) is None:
             extra["guessed_usage"] = tokens.model_dump()
+        if price is not None and price.source is not None:
+            extra["price_source"] = price.source
         cost = tokens.cost(price) if tokens is not None else None
         answer = answer.model_copy(
             update={
