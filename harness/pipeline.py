@@ -6,43 +6,37 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from eval import EVALUATOR_VERSION, Job, JudgeFailedError, Limits, Verdict
+from eval import EVALUATOR_VERSION, Job, JudgeFailedError, Verdict
 from eval.client import cuda_device_name
-from eval.records import Failed, Record, RulesMode, Tracks
-from eval.stage.records import StageRules
-from harness.executors import LocalExecutor
+from eval.records import Failed, Tracks
+from harness.errors import EnvironmentFailure
+from harness.executors import Executor, LocalExecutor, NoSlotError
 from harness.extract import extract
 from harness.files import read_text, text_hash
+from harness.jobs import JobMaker, JobSettings
 from harness.metrics import Metrics, load_metrics
 from harness.problems import ProblemFolder, load_problem
-from harness.prompts import Demand, Given, GpuSpec, Stage, demand, gpu_names, load_gpu, load_stage
-from harness.prompts.dry import dry_occupancy
+from harness.prompts import Demand, Given, GpuSpec, Stage, demand, load_gpu, load_stage
 from harness.records import Attempt, Candidate, Reply
 from harness.store import JudgeKey, Store, StoredReply
 
 _AHEAD = 2
 
 
-class JudgeSettings(Record):
+class JudgeSettings(JobSettings):
     """How replies are judged."""
 
     problem: str | None = None
     """Where a reply names none."""
     stage: str | None = None
-    device: Literal["cuda", "cpu"]
-    size: str | None = None
-    rules: RulesMode = "strict"
     code: Path | None = None
     """Current code, instead of the prompt's or the problem's own."""
     metrics: Path | None = None
     """Of that code, for the rules of the stage."""
     gpu: str | None = None
     """GPU of the prompt, where a reply names none."""
-    timing: bool = True
-    limits: Limits = Limits()
-    require_sandbox: bool = False
     fresh: bool = False
     """Judge again what has a verdict."""
 
@@ -65,13 +59,16 @@ class _Work(NamedTuple):
 class Pipeline:
     """Judges replies one after another and keeps each result before the next is asked for."""
 
-    def __init__(self, settings: JudgeSettings, store: Store, run: str) -> None:
+    def __init__(
+        self, settings: JudgeSettings, store: Store, run: str, *, gpu_name: str | None = None
+    ) -> None:
+        """`gpu_name` is the name of the GPUs that judge, where it is not that of the first one here."""
         self._settings, self._store, self._run = settings, store, run
-        self._gpu_name = cuda_device_name() if settings.device == "cuda" else None
+        self._gpu_name = (gpu_name or cuda_device_name()) if settings.device == "cuda" else None
         self._problems: dict[str, ProblemFolder] = {}
         self._stages: dict[str, Stage] = {}
         self._metrics: dict[Path, Metrics] = {}
-        self._occupancy: dict[tuple[str, str], dict[str, float] | None] = {}
+        self._jobs = JobMaker()
         self._gpu = load_gpu(settings.gpu).name if settings.gpu else None
         if settings.metrics is not None:
             self._read_metrics(settings.metrics)
@@ -84,7 +81,7 @@ class Pipeline:
         with LocalExecutor(self._settings.device, slots) as executor:
             yield from self.judge_with(executor, replies)
 
-    def judge_with(self, executor: LocalExecutor, replies: Iterable[Reply | StoredReply]) -> Iterator[Judged]:
+    def judge_with(self, executor: Executor, replies: Iterable[Reply | StoredReply]) -> Iterator[Judged]:
         """Do the same with judges that outlive it."""
         waiting: dict[Future[Verdict], _Work] = {}
         for reply in replies:
@@ -97,7 +94,7 @@ class Pipeline:
             yield from self._finish(waiting)
 
     def _begin(
-        self, given: Reply | StoredReply, executor: LocalExecutor, waiting: dict[Future[Verdict], _Work]
+        self, given: Reply | StoredReply, executor: Executor, waiting: dict[Future[Verdict], _Work]
     ) -> Judged | None:
         reply = given.reply if isinstance(given, StoredReply) else given
         problem = self._problem(reply)
@@ -124,6 +121,8 @@ class Pipeline:
             work = waiting.pop(future)
             try:
                 attempt = self._save(work, future.result())
+            except NoSlotError as error:
+                raise EnvironmentFailure(f"{error}; the same command continues") from error
             except JudgeFailedError as error:
                 attempt = self._save(work, None, error=str(error))
             yield Judged(attempt, cached=False)
@@ -197,30 +196,12 @@ class Pipeline:
             gpu_name=self._gpu_name,
         )
 
-    def _rules(self, problem: ProblemFolder, held_to: Demand) -> StageRules | None:
-        """Return the stage's rules, with what a dry launch of the current code shows where they ask."""
-        if not held_to.wants_occupancy or held_to.rules is None:
-            return held_to.rules
-        assert held_to.code is not None
-        assert held_to.gpu is not None
-        key = (text_hash(held_to.code), held_to.gpu)
-        if key not in self._occupancy:
-            spec = self._gpu_spec(held_to.gpu)
-            self._occupancy[key] = dry_occupancy(problem.problem, held_to.code, spec) if spec else None
-        return held_to.rules.model_copy(update={"occupancy": self._occupancy[key]})
-
-    def _gpu_spec(self, name: str) -> GpuSpec | None:
-        """Return a GPU by the name that its file gave it; None for a reply's own file, which is not kept."""
+    def _own_gpu(self, name: str | None) -> GpuSpec | None:
+        """Return the GPU that the settings name, where it is the prompt's: it may be a file of the user's."""
         if self._settings.gpu is not None and name == self._gpu:
             return load_gpu(self._settings.gpu)
-        return load_gpu(name) if name in gpu_names() else None
+        return None
 
     def _job(self, candidate: Candidate, problem: ProblemFolder, stage: Stage | None, held_to: Demand) -> Job:
-        settings = self._settings
-        return Job(
-            problem=problem.problem, code=candidate.code, language=candidate.language,
-            current_code=held_to.code, min_gain=stage.min_gain if stage else None,
-            stage_rules=self._rules(problem, held_to), device=settings.device, size=settings.size,
-            rules=settings.rules, audits=settings.rules != "off", limits=settings.limits,
-            timing=settings.timing, require_sandbox=settings.require_sandbox,
-        )  # fmt: skip
+        gpu = self._own_gpu(held_to.gpu)
+        return self._jobs.job(self._settings, candidate, problem, stage, held_to, gpu)

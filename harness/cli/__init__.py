@@ -27,6 +27,7 @@ COMMANDS = {
     "compare": "harness.cli.compare",
     "report": "harness.cli.report",
     "serve": "harness.cli.serve",
+    "serve-judge": "harness.cli.serve_judge",
     "rescore": "harness.cli.rescore",
     "void": "harness.cli.void",
     "show": "harness.cli.show",

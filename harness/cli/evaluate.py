@@ -7,7 +7,7 @@ import shlex
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,6 +15,8 @@ from eval.client import JudgeFailedError, resolve_device
 from eval.records import DeviceChoice, Limits, RulesMode
 from harness.cli.progress import Steps
 from harness.errors import EnvironmentFailure
+from harness.executors import LocalExecutor
+from harness.executors.gpus import choose_gpus
 from harness.inputs import read_replies
 from harness.lines import attempt_line
 from harness.pipeline import Judged, JudgeSettings, Pipeline
@@ -42,7 +44,10 @@ def command(
     timeout: Annotated[float, typer.Option(help="Seconds that one candidate may take.")] = 300.0,
     call_timeout: Annotated[float, typer.Option(help="Seconds that one call may take.")] = 60.0,
     memory_gb: Annotated[float, typer.Option(help="Host memory of one candidate, in 1e9 bytes.")] = 12.0,
-    jobs: Annotated[int, typer.Option(min=1, help="Candidates at once; on a GPU always one.")] = 1,
+    gpus: Annotated[
+        str | None, typer.Option(help="Places of the GPUs that judge, for example 0,1; all if not given.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="On a CPU, candidates at once; a GPU takes one.")] = 1,
     require_sandbox: Annotated[
         bool, typer.Option(help="Refuse to run where isolation is incomplete.")
     ] = False,
@@ -52,30 +57,40 @@ def command(
 ) -> int:
     """Judge candidates; what has a verdict already is not judged again."""
     require_judge()
-    try:
-        found = resolve_device(device)
-    except JudgeFailedError as error:
-        raise EnvironmentFailure(str(error)) from error
+    found = found_device(device)
+    chosen = choose_gpus(gpus) if found == "cuda" else ()
     settings = JudgeSettings(
-        problem=problem, stage=stage, device="cuda" if found == "cuda" else "cpu", size=size, rules=rules,
+        problem=problem, stage=stage, device=found, size=size, rules=rules,
         code=code, metrics=metrics, gpu=gpu, timing=timing, require_sandbox=require_sandbox, fresh=fresh,
         limits=Limits(seconds=timeout, call_seconds=call_timeout, host_memory_gb=memory_gb),
     )  # fmt: skip
     replies = list(read_replies(paths))
-    slots = 1 if found == "cuda" else jobs
     code_of_exit = 0
     with (
         Store(store) as kept,
         kept.run(shlex.join(["kernel-harness", *sys.argv[1:]])) as run,
         Steps(len(replies), f"judging on {found}") as steps,
+        LocalExecutor(found, jobs, gpus=chosen, say=steps.say) as executor,
     ):
-        for judged in Pipeline(settings, kept, run).judge(replies, slots):
+        pipeline = Pipeline(settings, kept, run, gpu_name=chosen[0].name if chosen else None)
+        for judged in pipeline.judge_with(executor, replies):
             line = attempt_line(judged.attempt, cached=judged.cached)
             sys.stdout.write((json.dumps(line) if as_json else _sentence(judged)) + "\n")
             sys.stdout.flush()
             steps.step()
             code_of_exit = max(code_of_exit, _exit_code(judged))
     return code_of_exit
+
+
+def found_device(choice: DeviceChoice) -> Literal["cuda", "cpu"]:
+    """Return the device that a choice means here.
+
+    Raises `EnvironmentFailure`: ``cuda`` was asked for and there is none.
+    """
+    try:
+        return "cuda" if resolve_device(choice) == "cuda" else "cpu"
+    except JudgeFailedError as error:
+        raise EnvironmentFailure(str(error)) from error
 
 
 def require_judge() -> None:

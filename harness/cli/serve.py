@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,10 +9,9 @@ from typing import Annotated
 
 import typer
 
+from harness.cli.listening import listen, names_of
 from harness.errors import EnvironmentFailure
 from harness.store import Store
-
-_LOOPBACK = ["127.0.0.1", "localhost", "[::1]"]
 
 
 def command(
@@ -33,21 +31,8 @@ def command(
 
     from harness.serve.app import make_app
 
-    listener = _listen(host, port)
-    shown = f"[{host}]" if ":" in host else host
-    sys.stdout.write(f"http://{shown}:{listener.getsockname()[1]}/\n")
+    listener, url = listen(host, port)
+    sys.stdout.write(f"{url}\n")
     sys.stdout.flush()
-    hosts = [*_LOOPBACK, shown] if host in {"127.0.0.1", "::1", "localhost"} else ["*"]
-    config = uvicorn.Config(make_app(store, hosts), log_level="warning", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(make_app(store, names_of(host)), log_level="warning", timeout_graceful_shutdown=1)
     uvicorn.Server(config).run(sockets=[listener])
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        return socket.create_server(
-            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=64
-        )
-    except OSError as error:
-        raise EnvironmentFailure(
-            f"cannot listen at {host} port {port}: {error.strerror}; give another with --host or --port"
-        ) from error

@@ -35,7 +35,8 @@ class Tasks:
         with self._changed:
             over = self._over
             if over is None and not self._cancelled and (again or not self._closed):
-                self._waiting.insert(0 if again else len(self._waiting), task)
+                kept = [other for other in self._waiting if not other.future.cancelled()]
+                self._waiting = [task, *kept] if again else [*kept, task]
                 self._changed.notify_all()
                 return
         fail(task, over or JudgeFailedError("the judge was closed"))
