@@ -1,6 +1,7 @@
 """The commands prompt, problems, stages and gpus as a user starts them: bytes, exit codes, messages."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from sample_attempts import attempt, filled, incorrect
 
 from harness.data import problems_dir, prompts_dir
 from harness.prompts import gpu_names, stage_names
+from harness.records import Candidate
 
 ROOT = Path(__file__).parent.parent
 GOLDEN = ROOT / "tests" / "golden" / "final_micro_tuning_4090.txt"
@@ -206,9 +208,9 @@ def test_prompts_need_neither_torch_nor_a_network_client(tmp_path):
     )
 
 
-def stored(folder):
+def stored(folder, **fields):
     verdict = incorrect(detail="at [0, 128] expected 1, got 2", device="cpu")
-    rows = [attempt(1, verdict, problem="cumsum_exclusive", device="cpu")]
+    rows = [attempt(1, verdict, problem="cumsum_exclusive", device="cpu", **fields)]
     with filled(folder / "kernel-harness.db", rows) as store:
         (found,) = store.attempts()
         return found, store.runs()[0].id
@@ -223,6 +225,20 @@ def test_feedback_and_history_come_from_the_store(tmp_path):
     assert "[FEEDBACK]\n\nThe last candidate: incorrect (values).\nat [0, 128] expected 1, got 2\n" in text
     assert "[EARLIER ATTEMPTS]\n\n1. tuning: incorrect (values), at [0, 128]" in text
     assert "[CURRENT CODE]\n```python\nimport torch\nx = 1\nclass ModelNew: ...\n```" in text
+
+
+def test_feedback_with_what_the_kernels_compile_to(tmp_path):
+    pytest.importorskip("torch", reason="needs the extra `eval`")
+    pytest.importorskip("triton", reason="needs the extra `eval`")
+    code = (problems_dir() / "cumsum_exclusive" / "current.py").read_text()
+    found, _ = stored(tmp_path, candidate=Candidate(code=code, first_line=1))
+    words = ["prompt", "cumsum_exclusive", "--stage", "repair", "--feedback", found.id, "--resources"]
+    done = harness(*words, "--gpu", "h100", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, b"")
+    line = r"- `_cumsum_rowwise_kernel` \(.*num_warps=\d+.*\): \d+ registers, \d+ bytes of shared memory"
+    assert re.search(line, done.stdout.decode())
+    done = harness(*words, "--all", "--output", "all", folder=tmp_path)
+    assert (done.returncode, b"--resources are those of one GPU" in done.stderr) == (2, True)
 
 
 def test_two_prompts_are_compared(tmp_path):

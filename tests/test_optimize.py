@@ -6,16 +6,23 @@ import sys
 from pathlib import Path
 
 import pytest
+from ncu_stand_in import RECORDED, stand_in
 from sample_attempts import attempt, failed, incorrect, passed, rejected, timing
 
 from harness.errors import UsageError
 from harness.llm import ModelSpec
+from harness.metrics import load_metrics
 from harness.optimize import Budget, Journey, Plan
 from harness.optimize.choose import best_of, kept, to_repair
+from harness.optimize.evidence import Evidence
+from harness.problems import load_problem
+from harness.prompts import load_gpu, load_stage
+from harness.records import Candidate
 from harness.store import Store
 
 ROOT = Path(__file__).parent.parent
 REPLIES = ROOT / "tests" / "replies"
+PROBLEM = load_problem("cumsum_exclusive")
 COMMAND = [sys.executable, "-c", "from harness.cli import main; main()"]
 
 
@@ -184,6 +191,62 @@ def test_a_stage_that_needs_what_is_not_there_is_passed_over(tmp_path):
 def test_an_unknown_stage_is_named_before_anything_is_asked(tmp_path):
     with Store(tmp_path / "s.db") as store, pytest.raises(UsageError, match="unknown stage 'fuse'"):
         journey(tmp_path, store, stages=("fuse",))
+
+
+def evidence(folder, found, said, **changes):
+    spec = ModelSpec(model=f"replay:{folder}")
+    given = {"problem": "cumsum_exclusive", "gpu": "h100", "stages": ("fusion",), "spec": spec}
+    plan = Plan(**{**given, "folder": folder / "out", **changes})
+    return Evidence(plan, PROBLEM, load_gpu("h100"), found, said.append)
+
+
+def test_metrics_are_measured_once_for_each_code_and_stage(tmp_path):
+    said, stage = [], load_stage("final_micro_tuning")
+    ncu = stand_in(tmp_path, answer=f"echo run >> {tmp_path}/runs; cat {RECORDED}")
+    looking = evidence(tmp_path, ncu, said)
+    file = looking.metrics(PROBLEM.current_code, stage)
+    assert list(load_metrics(file).kernels) == ["_cumsum_rowwise_kernel"]
+    assert looking.metrics(PROBLEM.current_code, stage) == file
+    assert evidence(tmp_path, None, said).metrics(PROBLEM.current_code, stage) == file
+    assert looking.metrics(PROBLEM.current_code, load_stage("seed")) is None
+    assert looking.metrics(None, stage) is None
+    assert (tmp_path / "runs").read_text() == "run\n"
+    other = looking.metrics(PROBLEM.current_code + "# other\n", stage)
+    assert other not in {None, file}
+    assert said == []
+
+
+def test_what_was_handed_in_is_of_the_first_code_alone(tmp_path):
+    given = tmp_path / "mine.json"
+    looking = evidence(tmp_path, None, [], metrics=given)
+    stage = load_stage("final_micro_tuning")
+    assert looking.metrics(PROBLEM.current_code, stage) == given
+    assert looking.metrics("import torch\n", stage) is None
+
+
+def test_missing_metrics_are_explained_and_not_asked_for_again(tmp_path):
+    said, stage = [], load_stage("final_micro_tuning")
+    ncu = stand_in(tmp_path, answer=f"echo run >> {tmp_path}/runs; echo ERR_NVGPUCTRPERM; exit 1")
+    looking = evidence(tmp_path, ncu, said)
+    assert looking.metrics(PROBLEM.current_code, stage) is looking.metrics("x = 1\n", stage) is None
+    assert (tmp_path / "runs").read_text() == "run\n"
+    assert len(said) == 1
+    assert "may not read the GPU's counters" in said[0]
+    failing = evidence(tmp_path, stand_in(tmp_path, answer="echo 'ValueError: no' >&2; exit 1"), said)
+    assert failing.metrics(PROBLEM.current_code, stage) is None
+    assert "ValueError: no" in said[1]
+
+
+def test_a_failure_is_shown_with_what_its_kernels_compile_to(tmp_path):
+    pytest.importorskip("triton")
+    looking = evidence(tmp_path, None, [])
+    code = Candidate(code=PROBLEM.current_code, first_line=1)
+    wrong = attempt(1, incorrect(), candidate=code)
+    builds = looking.builds(wrong)
+    assert {build.kernel for build in builds} == {"_cumsum_rowwise_kernel"}
+    assert all(build.registers for build in builds)
+    assert looking.builds(attempt(1, rejected(), candidate=code)) == ()
+    assert looking.builds(attempt(1, failed("extract"), candidate=None)) == ()
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from ncu_stand_in import QUERY, RECORDED, stand_in
 
 from eval.client import cuda_device_name
 from eval.records import Job
@@ -19,20 +20,9 @@ from harness.profile.report import clean_name
 from harness.prompts import load_stage
 
 ROOT = Path(__file__).parent.parent
-RECORDED = ROOT / "tests" / "ncu" / "current_code_h100.csv"
 COMMAND = [sys.executable, "-c", "from harness.cli import main; main()"]
 SEED = load_stage("final_micro_tuning")
 OWN = "_cumsum_rowwise_kernel"
-QUERY = """Chip gh100
------------ ------- ------- -----------
-Metric Name  Metric Type  Metric Unit  Metric Description
-dram__bytes_read  Counter  byte  # of bytes read from DRAM
-dram__throughput  Throughput  %  DRAM throughput
-gpu__time_duration  Counter  ns  incremental duration in nanoseconds
-lts__t_sector_hit_rate  Ratio    # of sector hits per sector
-sm__throughput  Throughput  %  SM throughput
-sm__warps_active  Counter  warp  cumulative # of warps in flight
-"""
 
 
 def test_a_recorded_report_in_the_form_of_the_seed():
@@ -129,17 +119,6 @@ def test_metrics_that_a_chip_lacks():
     found = unknown_metrics([*SEED.metrics, stalled, "dram__bytes_reed.sum"], QUERY)
     assert set(found) == {stalled, "dram__bytes_reed.sum"}
     assert "dram__bytes_read" in found["dram__bytes_reed.sum"]
-
-
-def stand_in(folder, *, answer="exit 0", query=QUERY):
-    """Write a program that answers as ``ncu`` does."""
-    (folder / "query.txt").write_text(query)
-    path = folder / "ncu"
-    path.write_text(
-        f'#!/bin/sh\nif [ "$1" = --query-metrics ]; then cat {folder}/query.txt; exit 0; fi\n{answer}\n'
-    )
-    path.chmod(0o755)
-    return Profiler(path=str(path), version="2025.3", permitted=True)
 
 
 def job():

@@ -18,6 +18,8 @@ from harness.errors import EnvironmentFailure
 from harness.files import read_text, validated, write_text
 from harness.llm.spec import ModelSpec
 from harness.optimize import Journey, Plan, Step, Summary
+from harness.problems import load_problem
+from harness.prompts import load_stage
 from harness.store import Store
 
 _BAR = 40
@@ -40,6 +42,9 @@ def command(
         Path | None, typer.Option(help="Code to start from, instead of the problem's own.")
     ] = None,
     metrics: Annotated[Path | None, typer.Option(help="Nsight Compute metrics of that code, JSON.")] = None,
+    profile: Annotated[
+        bool, typer.Option(help="Measure metrics of what is kept, where the prompts' GPU and `ncu` are here.")
+    ] = True,
     device: Annotated[DeviceChoice, typer.Option(help="auto takes a CUDA GPU where there is one.")] = "auto",
     size: Annotated[
         str | None, typer.Option(help="Size profile of the problem; the first if not given.")
@@ -72,7 +77,8 @@ def command(
     given: dict[str, Any] = {
         "problem": problem, "gpu": gpu, "stages": named, "samples": samples, "repairs": repairs,
         "code": read_text(code) if code else None, "metrics": metrics,
-        "device": device, "size": size, "rules": rules, "limits": Limits(seconds=timeout), "folder": output,
+        "profile": profile, "device": device, "size": size, "rules": rules,
+        "limits": Limits(seconds=timeout), "folder": output,
         "budget": {"attempts": max_attempts, "tokens": max_tokens, "cost": max_cost, "minutes": max_minutes},
         "spec": validated(
             ModelSpec,
@@ -86,16 +92,28 @@ def command(
     plan = validated(Plan, given, Path("optimize"))
     with (
         Store(store) as kept,
-        kept.run(command_line(), {"stages": list(plan.stages), "model": plan.spec.shown}) as run,
+        kept.run(command_line(), _config(plan)) as run,
         Steps(len(plan.stages), f"stages on {found}") as steps,
     ):
+        told: list[dict[str, Any]] = []
         journey = Journey(plan, kept, run, "cuda" if found == "cuda" else "cpu", steps.say)
         for step in journey.steps():
             steps.step()
+            told.append(step.model_dump(mode="json"))
+            kept.note(run, {"steps": told})
             _print(json.dumps(step.model_dump(mode="json")) if as_json else _sentence(step))
         summary = journey.summary()
     write_text(output / "journey.json", summary.model_dump_json(indent=2) + "\n")
     _print(json.dumps(summary.model_dump(mode="json")) if as_json else "\n".join(_ending(summary)))
+
+
+def _config(plan: Plan) -> dict[str, Any]:
+    return {
+        "problem": load_problem(plan.problem).name,
+        "stages": [load_stage(name).name for name in plan.stages],
+        "model": plan.spec.shown,
+        "steps": [],
+    }
 
 
 def _sentence(step: Step) -> str:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,8 +15,9 @@ import typer
 from harness.errors import UsageError
 from harness.files import nearest, read_text, validated, write_text
 from harness.metrics import Metrics, load_metrics
-from harness.problems import load_problem
+from harness.problems import ProblemFolder, load_problem
 from harness.prompts import (
+    GpuSpec,
     Stage,
     compared,
     gpu_names,
@@ -44,6 +46,9 @@ def command(
     feedback: Annotated[
         str | None, typer.Option(help="File with the feedback section, or id of an attempt in the store.")
     ] = None,
+    resources: Annotated[
+        bool, typer.Option("--resources", help="Add to the feedback what a dry launch shows of its kernels.")
+    ] = False,
     history: Annotated[
         str | None, typer.Option(help="Run in the store whose attempts the prompt tells of.")
     ] = None,
@@ -72,7 +77,7 @@ def command(
         _check_all(output, gpu, metrics)
     elif stage is None or gpu is None:
         raise UsageError("name a stage with --stage and a GPU with --gpu, or take --all --output FOLDER")
-    given = _Given(code, metrics, feedback, history, store)
+    given = _Given(code, metrics, feedback, history, store, _looked_at(problem, gpu) if resources else None)
     stages = [stage] if stage else list(stage_names())
     gpus = [gpu] if gpu else list(gpu_names())
     for prompt in _prompts(problem, stages, gpus, given, every):
@@ -89,7 +94,13 @@ class _Given:
     """What the options hand in."""
 
     def __init__(
-        self, code: Path | None, metrics: Path | None, feedback: str | None, history: str | None, store: Path
+        self,
+        code: Path | None,
+        metrics: Path | None,
+        feedback: str | None,
+        history: str | None,
+        store: Path,
+        looked_at: tuple[ProblemFolder, GpuSpec] | None,
     ) -> None:
         self.code = _filled(code)
         self.metrics: Metrics | None = load_metrics(metrics) if metrics else None
@@ -100,7 +111,7 @@ class _Given:
             self.feedback = _filled(Path(feedback))
         elif feedback is not None:
             attempt = _attempt(feedback, store)
-            self.feedback = _feedback_on(attempt)
+            self.feedback = _feedback_on(attempt, looked_at)
             self.failed_code = attempt.candidate.code if attempt.candidate is not None else None
         self.history = _history_of(history, store) if history is not None else None
 
@@ -118,10 +129,26 @@ def _attempt(name: str, store: Path) -> Attempt:
         return opened.attempt(name)
 
 
-def _feedback_on(attempt: Attempt) -> str:
-    from harness.prompts import feedback
+def _looked_at(problem: str, gpu: str | None) -> tuple[ProblemFolder, GpuSpec]:
+    """Return where kernels are launched dry.
 
-    return feedback(attempt)
+    Raises `UsageError`: no GPU is named, or Triton is not there.
+    """
+    if gpu is None:
+        raise UsageError("--resources are those of one GPU: name it with --gpu")
+    if find_spec("triton") is None or find_spec("torch") is None:
+        raise UsageError("--resources needs torch and triton: pip install 'kernel-harness[eval]'")
+    return load_problem(problem), load_gpu(gpu)
+
+
+def _feedback_on(attempt: Attempt, looked_at: tuple[ProblemFolder, GpuSpec] | None) -> str:
+    from harness.prompts import feedback
+    from harness.prompts.dry import dry_builds
+
+    if looked_at is None or attempt.candidate is None:
+        return feedback(attempt)
+    problem, gpu = looked_at
+    return feedback(attempt, dry_builds(problem.problem, attempt.candidate.code, gpu))
 
 
 def _history_of(run: str, store: Path) -> str:

@@ -1,8 +1,8 @@
 """The way through the stages. The same plan on the same store goes on where it was left.
 
-Nothing is remembered beside the store: replies are kept under their prompts, verdicts under all that
-decides them, and prompts are made from those alone, so a second run walks the same way without asking
-or judging again what is there.
+Replies are kept under their prompts, verdicts under all that decides them, and prompts are made from those
+and from the metrics in the plan's folder, so a second run walks the same way without asking, judging or
+profiling again what is there.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from harness.files import write_text
 from harness.llm import Budget as CallBudget
 from harness.llm import Order, Purse, collect_orders
 from harness.llm.prices import guess_tokens
-from harness.metrics import Metrics, load_metrics
+from harness.machine import profiler
+from harness.metrics import load_metrics
 from harness.optimize.choose import best_of, gain, kept, to_repair
+from harness.optimize.evidence import Evidence, same_gpu
 from harness.optimize.records import Plan, Step, Summary
 from harness.pipeline import JudgeSettings, Pipeline
 from harness.problems import load_problem
@@ -43,8 +45,11 @@ class Journey:
         self._plan, self._store, self._run, self._device, self._say = plan, store, run, device, say
         self._problem, self._gpu = load_problem(plan.problem), load_gpu(plan.gpu)
         self._stages = [load_stage(name) for name in plan.stages]
-        self._metrics: Metrics | None = load_metrics(plan.metrics) if plan.metrics else None
-        self._code = plan.code if plan.code is not None else self._problem.current_code
+        if plan.metrics is not None:
+            load_metrics(plan.metrics)
+        profiled = plan.profile and device == "cuda" and same_gpu(self._gpu)
+        self._evidence = Evidence(plan, self._problem, self._gpu, profiler() if profiled else None, say)
+        self._code = plan.code_of(self._problem)
         self._file = self._written("start.py", self._code) if self._code is not None else None
         self._ms: float | None = None
         self._floor_ms: float | None = None
@@ -83,11 +88,12 @@ class Journey:
         )
 
     def _stage(self, number: int, stage: Stage, executor: LocalExecutor) -> Step:
+        metrics = self._evidence.metrics(self._code, stage)
         try:
-            prompt = self._prompt(stage, self._code, None)
+            prompt = self._prompt(stage, self._code, metrics=metrics)
         except UsageError as error:
             return Step(stage=stage.name, kept=False, before_ms=self._ms, note=str(error))
-        tried = self._round(prompt, stage, executor)
+        tried = self._round(prompt, stage, metrics, executor)
         chosen = self._kept(tried)
         repairs = 0
         while chosen is None and repairs < self._plan.repairs and not self._spent():
@@ -95,8 +101,8 @@ class Journey:
             if failure is None or failure.candidate is None:
                 break
             repairs += 1
-            prompt = self._prompt(load_stage(REPAIR), failure.candidate.code, failure)
-            again = self._round(prompt, stage, executor)
+            prompt = self._prompt(load_stage(REPAIR), failure.candidate.code, failure=failure)
+            again = self._round(prompt, stage, metrics, executor)
             chosen = self._kept(again)
             tried = [*tried, *again]
         return self._told(number, stage, tried, chosen, repairs)
@@ -104,18 +110,22 @@ class Journey:
     def _kept(self, attempts: list[Attempt]) -> Attempt | None:
         return kept(attempts, self._plan.rules, has_current=self._code is not None)
 
-    def _prompt(self, stage: Stage, code: str | None, failure: Attempt | None) -> Prompt:
+    def _prompt(
+        self, stage: Stage, code: str | None, *, metrics: Path | None = None, failure: Attempt | None = None
+    ) -> Prompt:
         return render_prompt(
             problem=self._problem,
             stage=stage,
             gpu=self._gpu,
             code=code,
-            metrics=self._metrics if failure is None else None,
-            feedback=feedback(failure) if failure is not None else None,
+            metrics=load_metrics(metrics) if metrics is not None else None,
+            feedback=feedback(failure, self._evidence.builds(failure)) if failure is not None else None,
             history=history(self._attempts) or None,
         )
 
-    def _round(self, prompt: Prompt, stage: Stage, executor: LocalExecutor) -> list[Attempt]:
+    def _round(
+        self, prompt: Prompt, stage: Stage, metrics: Path | None, executor: LocalExecutor
+    ) -> list[Attempt]:
         """Ask for the samples of one prompt and judge them by the rules of `stage`."""
         first = self._used[prompt.stage]
         samples = tuple(range(first, first + self._allowed()))
@@ -128,7 +138,7 @@ class Journey:
             size=self._plan.size,
             rules=self._plan.rules,
             code=self._file,
-            metrics=self._plan.metrics if self._metrics is not None else None,
+            metrics=metrics,
             gpu=self._plan.gpu,
             limits=self._plan.limits,
         )
@@ -204,7 +214,7 @@ class Journey:
         if timing is not None:
             self._floor_ms = timing.floor_ms
         if chosen is not None and chosen.candidate is not None:
-            self._code, self._metrics, self._ms = chosen.candidate.code, None, step.ms
+            self._code, self._ms = chosen.candidate.code, step.ms
             self._file = self._written(f"{number:02d}_{stage.name}.py", self._code)
         elif self._ms is None:
             self._ms = step.before_ms

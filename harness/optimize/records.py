@@ -9,6 +9,7 @@ from pydantic import Field
 
 from eval.records import DeviceChoice, Limits, Record, RulesMode
 from harness.llm import ModelSpec
+from harness.problems import ProblemFolder
 
 
 class Budget(Record):
@@ -36,7 +37,9 @@ class Plan(Record):
     code: str | None = None
     """What to start from, instead of the problem's own."""
     metrics: Path | None = None
-    """Of that code."""
+    """Of what it starts from."""
+    profile: bool = True
+    """Measure metrics of what is kept, where this machine has the prompts' GPU and Nsight Compute."""
     device: DeviceChoice = "auto"
     size: str | None = None
     rules: RulesMode = "strict"
@@ -44,6 +47,10 @@ class Plan(Record):
     budget: Budget = Budget()
     folder: Path = Path("optimized")
     """Where each kept code is written."""
+
+    def code_of(self, problem: ProblemFolder) -> str | None:
+        """Return what it starts from."""
+        return self.code if self.code is not None else problem.current_code
 
 
 class Step(Record):

@@ -6,6 +6,7 @@ import re
 from functools import cache
 from pathlib import Path
 
+from eval.client import cuda_device_name
 from harness.data import prompts_dir
 from harness.errors import EnvironmentFailure, UsageError
 from harness.files import close_words, parse_toml, read_text, text_hash, validated
@@ -57,19 +58,14 @@ def read_gpu(path: Path) -> GpuSpec:
 
 
 def present_device() -> str:
-    """Return torch's name of the first GPU of this machine.
+    """Return the name of the first GPU of this machine, as torch tells it.
 
-    Raises `EnvironmentFailure`: torch is not installed, or it sees no GPU.
+    Raises `EnvironmentFailure`: there is none.
     """
-    try:
-        import torch
-    except ModuleNotFoundError as error:
-        raise EnvironmentFailure(
-            "`--gpu auto` needs torch: install kernel-harness[eval], or name the GPU"
-        ) from error
-    if not torch.cuda.is_available():
-        raise EnvironmentFailure("`--gpu auto` finds no GPU on this machine: name one")
-    return torch.cuda.get_device_name(0)
+    found = cuda_device_name()
+    if found is None:
+        raise EnvironmentFailure("`--gpu auto` finds no NVIDIA GPU on this machine: name one")
+    return found
 
 
 @cache
