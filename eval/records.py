@@ -11,6 +11,9 @@ from pydantic import Field
 
 from eval.base import Record as Record  # noqa: PLC0414 - handed on: this is where others look for it
 from eval.base import Severity as Severity  # noqa: PLC0414 - the same
+from eval.problem import Case as Case  # noqa: PLC0414 - the same
+from eval.problem import Problem as Problem  # noqa: PLC0414 - the same
+from eval.problem import SizeProfile as SizeProfile  # noqa: PLC0414 - the same
 from eval.stage.records import StageRules
 
 Track = Literal["open", "stage"]
@@ -46,59 +49,6 @@ class Tracks(Record):
 
     open: bool | None = None
     stage: bool | None = None
-
-
-class Case(Record):
-    """One set of sizes on which the candidate is called.
-
-    The problem's module constants are replaced by `constants` before its `get_inputs` and
-    `get_init_inputs` are called.
-    """
-
-    name: str
-    constants: dict[str, Any] = {}
-    dtype: str | None = None
-    """Replaces the dtype of every floating input, for example ``float16``."""
-    layout: Literal["contiguous", "transposed", "strided"] = "contiguous"
-    """Memory layout of the inputs; the values are the same."""
-
-
-class SizeProfile(Record):
-    """A named official case, so that smaller cards have a column of their own."""
-
-    name: str
-    constants: dict[str, Any] = {}
-    memory_gb: float | None = None
-    """Device memory in use at most, in 1e9 bytes; a hint for the message when it does not fit."""
-
-
-class Problem(Record):
-    """A problem as the judge sees it: a reference, cases, and what counts as right."""
-
-    name: str
-    reference: str
-    """Source text in KernelBench's format: `Model`, `get_inputs`, `get_init_inputs`."""
-    sizes: tuple[SizeProfile, ...]
-    """The first is the official one."""
-    cases: tuple[Case, ...]
-    """Scaled cases of the official rank; they decide `passed`."""
-    variants: tuple[Case, ...] = ()
-    """Other ranks, dims, layouts and dtypes; they earn `robust` and decide nothing."""
-    cpu_dtypes: tuple[str, ...] = ("float32",)
-    min_bytes: dict[str, float] = {}
-    """Bytes that no implementation can avoid moving, by size profile; replaces inputs plus outputs."""
-    min_flops: dict[str, float] = {}
-    """Floating-point operations that no implementation can avoid, by size profile."""
-    error_budget: dict[str, float] = {}
-    """Tolerance by dtype, in units of eps(dtype) times the element's scale; replaces the default."""
-    error_scale: str | None = None
-    """Source text of a class `Scale`, built like `Model`: given the magnitudes of the inputs it returns
-    what each element's error is measured against. None: the element's own magnitude, at least the mean."""
-    row_overlap: int | None = None
-    """Set where the official output's rows [i, j) depend on rows [i, j + row_overlap) of every input alone
-    (dimension 0), so that large outputs are compared in blocks of rows."""
-    hash: str
-    """Hash of the normalised text of everything above."""
 
 
 class Limits(Record):
@@ -221,6 +171,9 @@ class Guarantees(Record):
     missing: tuple[str, ...] = ()
     """Levels that this machine could not give."""
     clock_audit: bool = False
+    weights: Literal["state_dict", "seed"] | None = None
+    """How reference and candidate came by the same weights: by name and shape, new ones for every call;
+    or by constructors under one seed, where names differ. None: the reference keeps none."""
     compiled_for: str | None = None
     """On a CPU, the target that all launched kernels compiled for; None where that was not shown."""
 
@@ -265,6 +218,9 @@ class VerdictBase(Record):
     """What the candidate printed, cut to the limit."""
     problem_hash: str | None = None
     candidate_hash: str | None = None
+    duplicate_of: str | None = None
+    """Hash of the candidate that was judged: the same code apart from comments and formatting. Lines in
+    `detail` are lines of that one."""
     size: str | None = None
     seconds: float = 0.0
 

@@ -2,7 +2,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the extra `eval`")
 
-from eval.judge.contents import DENSE, FAMILIES, fill, fill_other  # noqa: E402
+from eval.judge.contents import DENSE, FAMILIES, fill, fill_whole  # noqa: E402
 from eval.tensors import DTYPES  # noqa: E402
 
 NAMES = [*FAMILIES, "mixed"]
@@ -73,13 +73,13 @@ def test_mixed_rows_come_from_more_than_one_family():
 @pytest.mark.parametrize("dtype", WHOLE, ids=by_name)
 def test_whole_numbers_are_small_and_varied(dtype):
     out = torch.full((64,), 99, dtype=dtype)
-    fill_other(out, torch.Generator().manual_seed(0))
+    fill_whole(out, 0, 8, torch.Generator().manual_seed(0))
     assert (int(out.min()), int(out.max())) == (0, 7)
 
 
 def test_bools_are_both():
     out = torch.zeros(64, dtype=torch.bool)
-    fill_other(out, torch.Generator().manual_seed(0))
+    fill_whole(out, 0, 2, torch.Generator().manual_seed(0))
     assert 0 < int(out.sum()) < 64
 
 

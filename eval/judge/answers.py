@@ -63,6 +63,24 @@ class TimedReply(NamedTuple):
     ms: list[float]
 
 
+Blocks = Annotated[
+    list[Annotated[list[Size], Field(min_length=2, max_length=2)]], Field(max_length=MOST_BLOCKS)
+]
+
+
+class Made(Answer):
+    """An instance was constructed."""
+
+    live: Blocks
+    """Blocks of memory in use, as ``[offset, bytes]``."""
+
+
+class Missing(Answer):
+    """Which of the tensors that were asked for an instance does not keep."""
+
+    missing: list[Count] = Field(max_length=MOST_OUTPUTS)
+
+
 class Facts(Answer):
     """What a runner says about its last call, for reports and for finding mistakes."""
 
@@ -71,5 +89,5 @@ class Facts(Answer):
     launched: dict[Text, Count]
     configs: dict[Text, Count]
     operators: dict[Text, Count] | None
-    live: list[Annotated[list[Size], Field(min_length=2, max_length=2)]] = Field(max_length=MOST_BLOCKS)
+    live: Blocks
     """Blocks of memory in use, as ``[offset, bytes]``."""

@@ -16,12 +16,15 @@ from eval.judge.result import flops_of
 from eval.judge.runner import Runner
 from eval.judge.timing import Contestant
 from eval.judge.trial import hidden_paths
+from eval.judge.weights import size_of, transfer_bytes
 from eval.records import Case, Job, Limits
 
 if TYPE_CHECKING:
     from eval.judge.processes import Zygote
 
 _HEAP_FACTOR = 1.05
+_STATE_FACTOR = 3
+"""Weights, a copy of them, and what a constructor needs meanwhile."""
 _BATCH_BYTES = 2e9
 _MOST_CALLS = 32
 _HEAP_ROOM = 1 << 29
@@ -48,6 +51,7 @@ class Baselines:
         self._zygote = zygote
         self.case = CaseReference(job.problem, official_case(job))
         self.signature = self.case.signature()
+        self._state_bytes = size_of([e for e in self.case.keeps() if e.kind == "parameter"])
         self.moved_bytes = float(self._moved())
         self.flops = flops_of(self.case)
         self.copy_gb_per_s = gpu.copy_gb_per_s()
@@ -72,15 +76,18 @@ class Baselines:
     def _moved(self) -> int:
         parts = zip(self.signature.shapes, self.signature.dtypes, strict=True)
         outputs = sum(torch.Size(shape).numel() * dtype.itemsize for shape, dtype in parts)
-        return bytes_needed(self.case.inputs, 1) + outputs
+        return bytes_needed(self.case.inputs, 1) + outputs + self._state_bytes
 
     def _region_bytes(self) -> tuple[int, int]:
         inputs = max(self.most_calls * bytes_needed(self.case.inputs, DeviceRegion.align), 64 << 20)
-        return inputs, int(_HEAP_FACTOR * self.most_calls * self.moved_bytes) + _HEAP_ROOM
+        heap = int(_HEAP_FACTOR * self.most_calls * self.moved_bytes) + _HEAP_ROOM
+        return inputs, heap + _STATE_FACTOR * self._state_bytes
 
     @property
     def most_calls(self) -> int:
         """How many calls of one timed turn there is room for."""
+        if self.case.stateful:
+            return 1
         return max(1, min(_MOST_CALLS, int(_BATCH_BYTES / self.moved_bytes)))
 
     def _plan_memory(self, roles: int, limit_bytes: int | None) -> int:
@@ -90,7 +97,7 @@ class Baselines:
         turn to the next would be lost, so sharing is for where memory is short.
         """
         each = sum(self._region_bytes())
-        fixed = bytes_needed(self.case.inputs, 1) + _JUDGE_ROOM
+        fixed = bytes_needed(self.case.inputs, 1) + _STATE_FACTOR * self._state_bytes + _JUDGE_ROOM
         free, total = torch.cuda.mem_get_info()
         free = min(free, limit_bytes) if limit_bytes is not None else free
         for regions in (roles, 2, 1):
@@ -104,7 +111,8 @@ class Baselines:
 
     def _region(self) -> DeviceRegion:
         if len(self._regions) < self._most_regions:
-            self._regions.append(DeviceRegion(*self._region_bytes()))
+            room = transfer_bytes([self.case], DeviceRegion.align)
+            self._regions.append(DeviceRegion(*self._region_bytes(), transfer_bytes=room))
         return self._regions[-1]
 
     def _start_all(self, job: Job) -> None:
@@ -123,8 +131,8 @@ class Baselines:
         caller = Caller(job.problem, region, self.private)
         key = instance_key(self.case)
         try:
-            runner.load(code, class_name, compiled=compiled)
-            runner.instance(key, self.case.init)
+            runner.load(code, class_name, compiled=compiled, tf32=job.problem.tf32)
+            caller.construct(runner, key, self.case)
             caller.checked_call(runner, self.case, self.signature, "uniform", key=key)
         except FaultRaised as raised:
             raise JudgeError(f"{role}: {raised.detail}") from raised

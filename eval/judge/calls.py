@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
-from eval.judge.compare import DEFAULT_BUDGET, Mismatch, compare, explain
-from eval.judge.contents import NEAR, exchange, fill, fill_other
+from eval.judge.compare import DEFAULT_BUDGET, NOISE_FACTOR, Mismatch, compare, explain, noise
+from eval.judge.contents import GIVEN, NEAR, exchange, fill, fill_whole
 from eval.judge.faults import incorrect
 from eval.judge.regions import bytes_needed
+from eval.judge.weights import Weights
 from eval.plain import encode
 from eval.tensors import TensorDesc, dtype_name
 
 if TYPE_CHECKING:
-    from eval.judge.reference import CaseReference, Signature
+    from eval.judge.model import Tensors
+    from eval.judge.reference import CaseReference, InputSpec, Signature
     from eval.judge.regions import Region
     from eval.judge.runner import CallReply, Facts, OneCall, Runner
     from eval.records import Problem
@@ -31,6 +33,8 @@ class Prepared(NamedTuple):
     placed: list[torch.Tensor | None]
     private: list[Any]
     family: str
+    state: Tensors | None = None
+    """Weights that the call finds; None where the reference keeps none."""
 
 
 class Caller:
@@ -44,6 +48,23 @@ class Caller:
         self._rng = torch.Generator(device=region.base.device)
         self._private = private if private is not None else {}
 
+    def construct(self, runner: Runner, key: str, case: CaseReference) -> None:
+        """Make the instance that later calls name by `key`, with weights that both sides know.
+
+        Raises:
+            FaultRaised: its constructor fails.
+
+        """
+        if case.keeps() or case.stateful:
+            runner.weights[key] = Weights(runner, key, case, self._region)
+        else:
+            runner.instance(key, case.init, dtype=case.case.dtype)
+
+    def renew(self, runner: Runner, key: str) -> Tensors | None:
+        """Give an instance new weights, before `prepare`, and return what the reference must find."""
+        self._rng.manual_seed(secrets.randbits(63))
+        return runner.weights[key].renew(self._rng) if key in runner.weights else None
+
     def prepare(self, case: CaseReference, family: str, slot: int = 0) -> Prepared:
         """Write contents that nobody has seen before, under a seed that nobody knows.
 
@@ -53,14 +74,18 @@ class Caller:
         message: list[dict[str, Any]] = []
         placed: list[torch.Tensor | None] = []
         private: list[Any] = []
-        for spec, desc in zip(case.inputs, self._placed(case, slot), strict=True):
+        given = self._given(case, family)
+        for index, (spec, desc) in enumerate(zip(case.inputs, self._placed(case, slot), strict=True)):
             if desc is None:
                 message.append({"value": encode(spec.value)})
                 placed.append(None)
                 private.append(spec.value)
                 continue
-            copy = self._copy_for(desc, (slot, len(placed)))
-            self._refill(copy, family)
+            copy = self._copy_for(desc, (slot, index))
+            if given is not None and (spec.own or family == GIVEN):
+                copy.copy_(given[index])
+            else:
+                self._refill(copy, spec, family)
             target = self._region.tensor(desc)
             target.copy_(copy)
             message.append({"tensor": desc.model_dump(mode="json")})
@@ -68,13 +93,18 @@ class Caller:
             private.append(copy)
         return Prepared(message, placed, private, family)
 
-    def _refill(self, copy: torch.Tensor, family: str) -> None:
-        if family == NEAR and exchange(copy, self._rng):
+    def _given(self, case: CaseReference, family: str) -> list[Any] | None:
+        if family != GIVEN and not any(spec.own for spec in case.inputs):
+            return None
+        return case.given(self._region.base.device)
+
+    def _refill(self, copy: torch.Tensor, spec: InputSpec, family: str) -> None:
+        if family == NEAR and copy.is_floating_point() and exchange(copy, self._rng):
             return
-        if copy.dtype.is_floating_point:
-            fill(copy, "normal" if family == NEAR else family, self._rng)
+        if spec.origin.bounds is not None:
+            fill_whole(copy, *spec.origin.bounds, self._rng)
         else:
-            fill_other(copy, self._rng)
+            fill(copy, "normal" if family == NEAR else family, self._rng)
 
     def _placed(self, case: CaseReference, slot: int) -> list[TensorDesc | None]:
         start = slot * bytes_needed(case.inputs, self._region.align) if slot else 0
@@ -147,7 +177,7 @@ class Caller:
         overlap = self._problem.row_overlap
         if overlap is not None and sum(o.numel() for o in outputs) > _BLOCK_ELEMENTS:
             return self._check_in_blocks(case, prepared, outputs, overlap)
-        return self._compare(case, prepared.private, outputs)
+        return self._compare(case, prepared.private, prepared.state, outputs)
 
     def _check_in_blocks(
         self, case: CaseReference, prepared: Prepared, outputs: list[torch.Tensor], overlap: int
@@ -159,22 +189,35 @@ class Caller:
             inputs = [
                 x[start : stop + overlap] if isinstance(x, torch.Tensor) else x for x in prepared.private
             ]
-            worst = self._compare(case, inputs, [output[start:stop] for output in outputs])
+            parts = [output[start:stop] for output in outputs]
+            worst = self._compare(case, inputs, prepared.state, parts)
             if worst is not None:
                 first, *rest = worst.index
                 return worst.model_copy(update={"index": (first + start, *rest)})
         return None
 
     def _compare(
-        self, case: CaseReference, inputs: list[Any], outputs: list[torch.Tensor]
+        self, case: CaseReference, inputs: list[Any], state: Tensors | None, outputs: list[torch.Tensor]
     ) -> Mismatch | None:
-        expected = case.expected(inputs)
-        scales = case.scale(inputs, expected)
-        for output, right, scale in zip(outputs, expected, scales, strict=True):
-            worst = compare(output, right, scale, self._budget(output.dtype))
+        expected = case.expected(inputs, state)
+        scales = case.scale(inputs, expected, state)
+        noises = self._noises(case, inputs, state, expected, scales)
+        for output, right, scale, own in zip(outputs, expected, scales, noises, strict=True):
+            worst = compare(output, right, scale, max(self._budget(output.dtype), NOISE_FACTOR * own))
             if worst is not None:
                 return worst
         return None
+
+    def _noises(
+        self, case: CaseReference, inputs: list[Any], state: Tensors | None, expected: list[torch.Tensor],
+        scales: list[torch.Tensor],
+    ) -> list[float]:  # fmt: skip
+        """Return the reference's own error in each output, in units of eps times the scale."""
+        said = self._problem.error_budget
+        if self._problem.tolerance == "fixed" or any(name in said for name in case.float_dtypes()):
+            return [0.0] * len(expected)
+        rounded = case.rounded(inputs, state)
+        return [noise(*parts) for parts in zip(rounded, expected, scales, strict=True)]
 
     def _budget(self, dtype: torch.dtype) -> float:
         name = dtype_name(dtype)
@@ -196,7 +239,8 @@ class Caller:
             FaultRaised: whatever is wrong first.
 
         """
-        prepared = self.prepare(case, family)
+        state = self.renew(runner, key)
+        prepared = self.prepare(case, family)._replace(state=state)
         self.poison(runner)
         reply = runner.call(key, prepared.message, **options)
         facts = runner.facts()
@@ -216,6 +260,8 @@ class Caller:
         text = f"case {case.case.name}, {prepared.family} contents: {explain(worst)}"
         if not worst.finite:
             return incorrect("not_finite", text)
+        if options["key"] in runner.weights:
+            runner.weights[options["key"]].restore()
         self.poison(runner)
         again = runner.call(inputs=prepared.message, **options)
         runner.facts()

@@ -67,6 +67,8 @@ FAMILIES: dict[str, Fill] = {
 }  # fmt: skip
 NEAR = "near"
 """The contents before, two elements exchanged: a key made of a few elements or a sum stays the same."""
+GIVEN = "given"
+"""What `get_inputs` itself makes."""
 _ENDS, _TRIED = 8, 64
 _HALF_UNIT = 2.0**-6
 _ROW_GROUPS = 8
@@ -104,9 +106,10 @@ def exchange(out: torch.Tensor, rng: torch.Generator) -> bool:
     return True
 
 
-def fill_other(out: torch.Tensor, rng: torch.Generator) -> None:
-    """Fill an integer or bool tensor in place with small values."""
-    if out.dtype is torch.bool:
-        out.random_(0, 2, generator=rng)
+def fill_whole(out: torch.Tensor, low: int, high: int, rng: torch.Generator) -> None:
+    """Fill a tensor of any dtype in place with whole numbers from `low` to below `high`."""
+    if out.dtype.is_floating_point or out.dtype in {torch.bool, torch.uint8}:
+        whole = torch.empty(out.shape, dtype=torch.int64, device=out.device)
+        out.copy_(whole.random_(low, high, generator=rng))
     else:
-        out.random_(0, 8, generator=rng)
+        out.random_(low, high, generator=rng)

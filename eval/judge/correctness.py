@@ -35,8 +35,9 @@ _random = secrets.SystemRandom()
 
 
 def instance_key(case: CaseReference) -> str:
-    """Cases whose constructor arguments and dtype agree share one instance."""
-    return json.dumps([encode(case.init), case.case.dtype])
+    """Cases whose constructor arguments, dtype and weights agree share one instance."""
+    shapes = [[entry.name, *entry.tensor.shape] for entry in case.keeps()]
+    return json.dumps([encode(case.init), case.case.dtype, *shapes])
 
 
 class Correctness:
@@ -115,7 +116,7 @@ class Correctness:
         """Construct the instance that a case needs, once."""
         key = instance_key(case)
         if key not in self._known:
-            self._runner.instance(key, case.init, dtype=case.case.dtype)
+            self._caller.construct(self._runner, key, case)
             self._known.add(key)
         return key
 
@@ -164,6 +165,7 @@ class Correctness:
 
     def _audit_operators(self, case: CaseReference) -> None:
         key = self.prepare_instance(case)
+        self._caller.renew(self._runner, key)
         prepared = self._caller.prepare(case, "normal")
         self._runner.call(key, prepared.message, forced=0, guard=True)
         self._check_operators(self._runner.facts())
@@ -171,7 +173,8 @@ class Correctness:
     def _audit_launches(self, case: CaseReference) -> None:
         """Suppress all launches: an output that is right all the same was not written by a kernel."""
         key = self.prepare_instance(case)
-        prepared = self._caller.prepare(case, "normal")
+        state = self._caller.renew(self._runner, key)
+        prepared = self._caller.prepare(case, "normal")._replace(state=state)
         self._caller.poison(self._runner)
         try:
             reply = self._runner.call(key, prepared.message, forced=0, suppress=True, guard=True)

@@ -15,6 +15,7 @@ from eval.judge.regions import DeviceRegion, Region, bytes_needed
 from eval.judge.result import build_timing
 from eval.judge.timing import Contestant, TimingSession
 from eval.judge.trial import Trial
+from eval.judge.weights import transfer_bytes
 
 if TYPE_CHECKING:
     from eval.judge.correctness import Correctness
@@ -46,6 +47,7 @@ class DeviceTrial(Trial):
         variants = self._references(self._job.problem.variants)
         region = self._baselines.candidate_region
         small = max(bytes_needed(case.inputs, DeviceRegion.align, 2) for case in [*cases, *variants])
+        small += transfer_bytes([*cases, *variants], DeviceRegion.align)
         assert small <= region.split, "scaled cases are larger than the official one"
         region.poison([])
         torch.cuda.synchronize()
@@ -108,6 +110,7 @@ class DeviceTrial(Trial):
 
         details: dict[str, Any] = {}
         try:
+            caller.renew(runner, key)
             prepared = caller.prepare(case, "uniform")
             torch.cuda.synchronize()
             raw = runner.ask_plain(

@@ -9,18 +9,25 @@ import ast
 import contextlib
 import math
 from collections.abc import Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
+from eval.judge.drawn import Origin, Watch
 from eval.judge.faults import JudgeError
+from eval.judge.model import ReferenceModel, Tensors, as_double, seeded
+from eval.plain import encode
 from eval.records import Case
+from eval.state import Entry, State
+from eval.structure import flatten as flatten  # noqa: PLC0414 - handed on
 from eval.tensors import dtype_name, torch_dtype
 
 if TYPE_CHECKING:
     from eval.records import Problem
 
 
+DRAWS_NUMBERS = "gives another answer each time: its output depends on random numbers drawn in forward"
 _FEW_ELEMENTS = 1 << 16
 """Meta tensors make torch import its compiler, which takes a second."""
 
@@ -31,6 +38,12 @@ class InputSpec(NamedTuple):
     shape: tuple[int, ...] | None
     dtype: torch.dtype | None
     value: Any = None
+    origin: Origin = Origin(free=True)
+
+    @property
+    def own(self) -> bool:
+        """Tell whether only `get_inputs` itself can make contents that mean something."""
+        return self.shape is not None and not self.origin.free and self.origin.bounds is None
 
 
 class Signature(NamedTuple):
@@ -95,19 +108,37 @@ class CaseReference:
         self._dtype = torch_dtype(case.dtype) if case.dtype else None
         with _our_failure("cannot make the arguments of its constructor"):
             self.init: list[Any] = list(self._space["get_init_inputs"]())
-        self.inputs = tuple(self._spec(item) for item in self._meta_inputs())
+            encode(self.init)
+        self.inputs = self._specs()
+        self._model = ReferenceModel(lambda: self._space["Model"](*self.init), self._dtype)
         scale = problem.error_scale
         self._scale_space = _execute(scale, problem.name) if scale else None
+        self._signature: Signature | None = None
 
-    def _meta_inputs(self) -> list[Any]:
-        with torch.device("meta"), _our_failure("cannot make its inputs on meta tensors"):
-            return list(self._space["get_inputs"]())
+    def _specs(self) -> tuple[InputSpec, ...]:
+        watch = Watch()
+        with torch.device("meta"), watch, _our_failure("cannot make its inputs on meta tensors"):
+            items = list(self._space["get_inputs"]())
+        return tuple(self._spec(item, watch) for item in items)
 
-    def _spec(self, item: Any) -> InputSpec:
+    def _spec(self, item: Any, watch: Watch) -> InputSpec:
         if not isinstance(item, torch.Tensor):
+            with _our_failure("has an input that is neither a tensor nor a plain value"):
+                encode(item)
             return InputSpec(None, None, item)
-        dtype = self._dtype if self._dtype and item.dtype.is_floating_point else item.dtype
-        return InputSpec(tuple(item.shape), dtype)
+        return InputSpec(tuple(item.shape), self._cast(item.dtype), origin=watch.of(item))
+
+    def _cast(self, dtype: torch.dtype) -> torch.dtype:
+        return self._dtype if self._dtype and dtype.is_floating_point else dtype
+
+    def given(self, device: torch.device | str = "cpu") -> list[Any]:
+        """Return what `get_inputs` makes under a private seed, floating tensors in the case's dtype."""
+        with seeded(), torch.device(device), _our_failure("cannot make its inputs"):
+            items = list(self._space["get_inputs"]())
+        return [
+            item.detach().to(device, self._cast(item.dtype)) if isinstance(item, torch.Tensor) else item
+            for item in items
+        ]
 
     def float_dtypes(self) -> set[str]:
         """Names of the floating and complex dtypes that go in and come out."""
@@ -118,36 +149,98 @@ class CaseReference:
             if dtype.is_floating_point or dtype.is_complex
         }
 
+    def elements(self) -> int:
+        """Elements of all inputs together."""
+        return sum(math.prod(spec.shape) for spec in self.inputs if spec.shape is not None)
+
     def signature(self) -> Signature:
         """Structure, shapes and dtypes of the output, found on zeros, on meta tensors if it is large."""
-        elements = sum(math.prod(spec.shape) for spec in self.inputs if spec.shape is not None)
-        device = "cpu" if elements <= _FEW_ELEMENTS else "meta"
+        if self._signature is None:
+            self._signature = self.find_signature()
+        return self._signature
+
+    def find_signature(self) -> Signature:
+        """Run the reference once to see what comes out; `signature` remembers it."""
+        device = "cpu" if self.elements() <= _FEW_ELEMENTS else "meta"
         with torch.no_grad(), torch.device(device), _our_failure(f"does not run on {device} tensors"):
             arguments = [
                 torch.zeros(spec.shape, dtype=spec.dtype) if spec.shape is not None else spec.value
                 for spec in self.inputs
             ]
-            structure, parts = flatten(self._model().to(device)(*arguments))
+            if device == "cpu" and any(spec.own for spec in self.inputs):
+                arguments = self.given()
+            model = self._model.build()
+            structure, parts = flatten((model.to(device) if device == "meta" else model)(*arguments))
         if not all(isinstance(part, torch.Tensor) for part in parts):
             raise JudgeError("the reference returns something beside tensors; that cannot be compared")
         return Signature(structure, tuple(tuple(p.shape) for p in parts), tuple(p.dtype for p in parts))
 
-    def expected(self, inputs: list[Any]) -> list[torch.Tensor]:
-        """Compute the right answer in float64 on the inputs' device."""
-        with torch.no_grad():
-            return flatten(self._model().double()(*[_double(item) for item in inputs]))[1]
+    def state(self, seed: int) -> list[Entry]:
+        """Return the tensors that a module constructed under `seed` keeps, in the case's dtype."""
+        from eval.state import entries
 
-    def scale(self, inputs: list[Any], expected: list[torch.Tensor]) -> list[torch.Tensor]:
+        with _our_failure("cannot be constructed"):
+            return entries(self._model.build(seed))
+
+    def keeps(self) -> list[Entry]:
+        """Return which tensors any instance keeps; their contents are of no meaning."""
+        with _our_failure("cannot be constructed"):
+            return self._model.entries()
+
+    def expected(self, inputs: list[Any], state: Tensors | None = None) -> list[torch.Tensor]:
+        """Compute the right answer in float64 on the inputs' device, from the state that is given."""
+        with _our_failure("fails on these contents"):
+            return self._model.run(inputs, state, double=True)[1]
+
+    def rounded(self, inputs: list[Any], state: Tensors | None = None) -> list[torch.Tensor]:
+        """Compute it as the reference itself would, in the dtype of the case."""
+        with _our_failure("fails on these contents"):
+            return self._model.run(inputs, state, double=False)[1]
+
+    @cached_property
+    def stateful(self) -> bool:
+        """Tell whether an answer depends on the calls before it, as that of a kept hidden state does.
+
+        Raises:
+            JudgeError: it depends on random numbers that `forward` draws, so that nobody can agree with it.
+
+        """
+        return self._probe() if self.keeps() else False
+
+    def _probe(self) -> bool:
+        if self.elements() > _FEW_ELEMENTS:
+            return any(entry.kind == "attribute" for entry in self.keeps())
+        with _our_failure("fails on its own inputs"):
+            verdict = self._model.repeats(self.given())
+        if verdict == "random":
+            raise JudgeError(f"the reference {DRAWS_NUMBERS}")
+        return verdict == "stateful"
+
+    def check_repeatable(self) -> None:
+        """Refuse a reference whose output depends on global random state.
+
+        Raises:
+            JudgeError: it does.
+
+        """
+        self.stateful = self._probe()
+
+    def scale(
+        self, inputs: list[Any], expected: list[torch.Tensor], state: Tensors | None = None
+    ) -> list[torch.Tensor]:
         """Compute what each element's error is measured against, in float64, never negative."""
         if self._scale_space is None:
             return [_magnitude(part).clamp_min(_mean_magnitude(part)) for part in expected]
         with torch.no_grad():
-            model = self._scale_space["Scale"](*self.init).double()
-            magnitudes = [_magnitude(_double(i)) if isinstance(i, torch.Tensor) else i for i in inputs]
+            model = self._scale_space["Scale"](*self.init)
+            writer = State(model)
+            for name, values in (state or {}).items():
+                if not writer.missing([{"name": name, "shape": list(values.shape)}]):
+                    writer.write(name, 0, _magnitude(values).reshape(-1).to(values.device))
+            device = next((part.device for part in expected), torch.device("cpu"))
+            model = model.to(device).double()
+            magnitudes = [_magnitude(as_double(i)) if isinstance(i, torch.Tensor) else i for i in inputs]
             return flatten(model(*magnitudes))[1]
-
-    def _model(self) -> Any:
-        return self._space["Model"](*self.init)
 
 
 def _execute(source: str, name: str) -> dict[str, Any]:
@@ -166,14 +259,6 @@ def _our_failure(what: str) -> Iterator[None]:
         raise JudgeError(f"the reference {what}: {error!r}") from error
 
 
-def _double(item: Any) -> Any:
-    if isinstance(item, torch.Tensor) and item.is_floating_point():
-        return item.double()
-    if isinstance(item, torch.Tensor) and item.is_complex():
-        return item.to(torch.complex128)
-    return item
-
-
 def _magnitude(part: torch.Tensor) -> torch.Tensor:
     """Absolute values in float64, of a bool its own."""
     return part.double() if part.dtype is torch.bool else part.abs().double()
@@ -181,15 +266,6 @@ def _magnitude(part: torch.Tensor) -> torch.Tensor:
 
 def _mean_magnitude(part: torch.Tensor) -> torch.Tensor:
     return _magnitude(part).mean() if part.numel() else part.new_zeros((), dtype=torch.float64)
-
-
-def flatten(result: Any) -> tuple[str, list[torch.Tensor]]:
-    """Return structure and tensors of a reference's result, named as runners name them."""
-    if isinstance(result, dict):
-        return "dict:" + ",".join(str(key)[:40] for key in result), list(result.values())
-    if isinstance(result, (tuple, list)):
-        return ("tuple" if isinstance(result, tuple) else "list"), list(result)
-    return "tensor", [result]
 
 
 def describe(signature: Signature) -> str:

@@ -27,6 +27,8 @@ class Region:
     split: int
     base: torch.Tensor
     align: int
+    transfer_bytes: int = 0
+    """At the end of the inputs, for weights that pass through."""
 
     def export_fd(self) -> int:
         """Return a new descriptor for a runner; the caller closes it."""
@@ -47,8 +49,9 @@ class Region:
             desc = TensorDesc(offset=at, shape=spec.shape, stride=stride, dtype=dtype_name(spec.dtype))
             at += -(-desc.span_elements() * spec.dtype.itemsize // self.align) * self.align
             placed.append(desc)
-        if at > self.split:
-            raise ValueError(f"inputs of {at} bytes do not fit into {self.split}")
+        room = self.split - self.transfer_bytes
+        if at > room:
+            raise ValueError(f"inputs of {at} bytes do not fit into {room}")
         return placed
 
     def tensor(self, desc: TensorDesc) -> torch.Tensor:
@@ -69,8 +72,9 @@ class HostRegion(Region):
 
     align = 64
 
-    def __init__(self, input_bytes: int, output_bytes: int) -> None:
-        self.split = -(-input_bytes // 4096) * 4096
+    def __init__(self, input_bytes: int, output_bytes: int, transfer_bytes: int = 0) -> None:
+        self.transfer_bytes = -(-transfer_bytes // self.align) * self.align
+        self.split = -(-(input_bytes + self.transfer_bytes) // 4096) * 4096
         self.size_bytes = self.split + -(-output_bytes // 4096) * 4096
         self._fd = os.memfd_create("inputs", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         os.ftruncate(self._fd, self.size_bytes)
@@ -94,11 +98,14 @@ class DeviceRegion(Region):
 
     align = 2 << 20
 
-    def __init__(self, input_bytes: int, heap_bytes: int, device: int = 0) -> None:
+    def __init__(
+        self, input_bytes: int, heap_bytes: int, device: int = 0, *, transfer_bytes: int = 0
+    ) -> None:
         torch.cuda.init()
         torch.zeros(1, device="cuda")
         step = granularity(device)
-        self.split = -(-max(input_bytes, 1) // step) * step
+        self.transfer_bytes = -(-transfer_bytes // step) * step
+        self.split = -(-max(input_bytes, 1) // step) * step + self.transfer_bytes
         self.size_bytes = self.split + -(-heap_bytes // step) * step
         self._memory = SharedMemory(device, self.size_bytes)
         self.base = torch.as_tensor(_Pointer(self._memory.pointer, self.size_bytes), device="cuda")

@@ -131,5 +131,5 @@ def flops_of(baselines_case: Any) -> float | None:
     from torch.utils.flop_counter import FlopCounterMode
 
     with torch.no_grad(), torch.device("meta"), FlopCounterMode(display=False) as counter:
-        baselines_case.signature()
+        baselines_case.find_signature()
     return float(counter.get_total_flops()) or None

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import ValidationError
 
 from eval import protocol
-from eval.judge.answers import Answer, CallReply, ErrorReply, Facts, OneCall, TimedReply
+from eval.judge.answers import (
+    Answer,
+    CallReply,
+    ErrorReply,
+    Facts,
+    Made,
+    Missing,
+    OneCall,
+    TimedReply,
+)
 from eval.judge.contained import Contained
 from eval.judge.faults import FaultRaised, failed, rejected
 from eval.plain import encode
@@ -19,6 +28,7 @@ if TYPE_CHECKING:
 
     from eval.judge.processes import Zygote
     from eval.judge.regions import Region
+    from eval.judge.weights import Weights
     from eval.records import Limits
 
 __all__ = ["CallReply", "Facts", "OneCall", "Runner", "TimedReply"]
@@ -41,6 +51,8 @@ class Runner:
         self._fault: FaultRaised | None = None
         self._process = Contained(zygote, region, limits, hidden=hidden, cuda=cuda)
         self.live: list[tuple[int, int]] = []
+        self.weights: dict[str, Weights] = {}
+        """What instances keep, by key; those without weights are not here."""
         self.rung_ns = 0
         """When the runner last said that timed work was done, by the judge's monotonic clock."""
 
@@ -59,17 +71,31 @@ class Runner:
         """Levels of isolation that this machine does not give."""
         return self._process.report.missing
 
-    def load(self, code: str, class_name: str, *, compiled: bool = False) -> None:
-        """Execute `code` in the runner; `compiled` wraps its instances in `torch.compile`."""
+    def load(self, code: str, class_name: str, *, compiled: bool = False, tf32: bool = False) -> None:
+        """Execute `code` in the runner; `compiled` wraps its instances in `torch.compile`.
+
+        `tf32` lets torch's own operators round float32 to it; nothing else does.
+        """
         for start in range(0, len(code), _PIECE_CHARS):
             self._ask({"op": "source", "text": code[start : start + _PIECE_CHARS]})
-        self._ask({"op": "load", "class": class_name, "compile": compiled})
+        self._ask({"op": "load", "class": class_name, "compile": compiled, "tf32": tf32})
 
     def instance(
         self, key: str, init: list[Any], *, seed: int | None = None, dtype: str | None = None
     ) -> None:
         """Construct the class with `init`; later calls name it by `key`."""
-        self._ask({"op": "instance", "key": key, "init": encode(init), "seed": seed, "dtype": dtype})
+        message = {"op": "instance", "key": key, "init": encode(init), "seed": seed, "dtype": dtype}
+        made = self._parse(Made, self._ask(message))
+        self.live = [(offset, size) for offset, size in made.live]
+
+    def missing(self, key: str, wanted: list[dict[str, Any]]) -> list[int]:
+        """Ask which of some tensors, each a name and a shape, an instance does not keep.
+
+        Raises:
+            FaultRaised: as `call`.
+
+        """
+        return list(self._parse(Missing, self._ask({"op": "lacks", "key": key, "wanted": wanted})).missing)
 
     def call(
         self, key: str, inputs: list[dict[str, Any]], *, forced: int | None = None, hold: bool = False,

@@ -17,6 +17,7 @@ from eval.judge.reference import CaseReference, size_case
 from eval.judge.regions import HostRegion, bytes_needed
 from eval.judge.runner import Runner
 from eval.judge.trial import hidden_paths
+from eval.judge.weights import transfer_bytes
 from eval.records import Passed, Tracks, Verdict
 from eval.stage.check import SCOPE, StageReport, check_stage
 from eval.stage.configs import DEFAULTS, Settings
@@ -99,12 +100,12 @@ class StageJudge:
         if not cases:
             return Ran()
         case = max(cases, key=lambda one: bytes_needed(one.inputs, HostRegion.align, 1))
-        with closing(
-            HostRegion(bytes_needed(case.inputs, HostRegion.align, 2), _ROOM * _output_bytes(case))
-        ) as region:
+        inputs = bytes_needed(case.inputs, HostRegion.align, 2)
+        room = transfer_bytes([case], HostRegion.align)
+        with closing(HostRegion(inputs, _ROOM * _output_bytes(case), room)) as region:
             runner = Runner(self._interpreter, region, job.limits, hidden=hidden_paths(), cuda=False)
             try:
-                runner.load(code, "ModelNew")
+                runner.load(code, "ModelNew", tf32=job.problem.tf32)
                 caller = Caller(job.problem, region)
                 key = Correctness(caller, runner, guard=True).prepare_instance(case)
                 runner.call(key, caller.prepare(case, "normal").message, forced=0, guard=True)

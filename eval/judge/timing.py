@@ -142,7 +142,11 @@ class TimingSession:
 
     def _turn(self, contestant: Contestant, family: str) -> None:
         runner = contestant.runner
-        batch = [contestant.caller.prepare(self._case, family, slot) for slot in range(self.calls)]
+        state = contestant.caller.renew(runner, contestant.key)
+        batch = [
+            contestant.caller.prepare(self._case, family, slot)._replace(state=state)
+            for slot in range(self.calls)
+        ]
         contestant.region.poison(runner.live)
         first = _random.randrange(self.calls)
         self._draw_picks()

@@ -16,6 +16,7 @@ from eval.judge.faults import Fault, FaultRaised, JudgeError, failed
 from eval.judge.reference import CaseReference
 from eval.judge.regions import HostRegion, Region, bytes_needed
 from eval.judge.runner import Runner
+from eval.judge.weights import transfer_bytes
 from eval.records import (
     Case,
     Environment,
@@ -124,7 +125,7 @@ class Trial:
             signature = case.signature()
             parts = zip(signature.shapes, signature.dtypes, strict=True)
             outputs = max(outputs, sum(_product(shape) * dtype.itemsize + 64 for shape, dtype in parts))
-        return HostRegion(inputs, outputs * _OUTPUT_FACTOR)
+        return HostRegion(inputs, outputs * _OUTPUT_FACTOR, transfer_bytes(cases, HostRegion.align))
 
     def _start_runner(self, region: Region, call_seconds: float | None = None) -> Runner:
         limits = self._job.limits
@@ -148,7 +149,7 @@ class Trial:
         call_seconds = self._job.limits.call_seconds
         runner = self._start_runner(region, max(_HASTE * call_seconds, min(call_seconds, _HASTE_SECONDS)))
         try:
-            runner.load(self._job.code, "ModelNew")
+            runner.load(self._job.code, "ModelNew", tf32=self._job.problem.tf32)
             Correctness(Caller(self._job.problem, region), runner, guard=True).audit(cases)
         except FaultRaised as raised:
             if raised.phase != "timeout":
@@ -163,9 +164,12 @@ class Trial:
     def _correctness(
         self, runner: Runner, region: Region, cases: list[CaseReference], variants: list[CaseReference]
     ) -> Correctness:
-        runner.load(self._job.code, "ModelNew")
+        runner.load(self._job.code, "ModelNew", tf32=self._job.problem.tf32)
         correctness = Correctness(Caller(self._job.problem, region), runner, guard=self._job.audits)
         correctness.decide(cases)
+        parities = {weights.parity for weights in runner.weights.values()} - {None}
+        if parities:
+            self._add_guarantees(weights="seed" if "seed" in parities else "state_dict")
         results = correctness.variants(variants)
         self._common["variants"] = results
         self._common["robust"] = robustness(results)

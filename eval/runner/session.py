@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import json
+import random
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from eval.runner.guard import OperatorLog
 from eval.runner.load import describe, load_module
 from eval.runner.memory import HostMemory, OutputTooLargeError
 from eval.runner.stopwatch import Stopwatch
+from eval.state import State, still_dropouts
 from eval.tensors import parse_desc
 
 
@@ -45,6 +47,7 @@ class Session:
         self._class = ""
         self._compiled = False
         self._instances: dict[str, Any] = {}
+        self._states: dict[str, State] = {}
         self._held: list[torch.Tensor] = []
         self._kept: list[torch.Tensor] = []
         """Outputs of earlier calls that the judge wants kept, so that none of them is given again."""
@@ -58,7 +61,8 @@ class Session:
         operations = {
             "load": self._load, "instance": self._instance, "call": self._call, "timed": self._timed,
             "facts": self._facts, "arm": self._arm, "null": self._null, "timings": self._timings,
-            "profile": self._profile, "source": self._take_source,
+            "profile": self._profile, "source": self._take_source, "lacks": self._lacks,
+            "state": self._write_state,
         }  # fmt: skip
         phase = {"load": "import", "instance": "init"}.get(message["op"], "run")
         try:
@@ -81,20 +85,35 @@ class Session:
         self._module = load_module("".join(self._source), self._path, "candidate")
         self._class = message["class"]
         self._compiled = message["compile"]
+        torch.backends.cuda.matmul.allow_tf32 = message["tf32"]
+        torch.backends.cudnn.allow_tf32 = message["tf32"]
         getattr(self._module, self._class)
         return {}
 
     def _instance(self, message: dict[str, Any]) -> dict[str, Any]:
         if message["seed"] is not None:
             torch.manual_seed(message["seed"])
-        model = getattr(self._module, self._class)(*decode(message["init"]))
+            random.seed(message["seed"])
+        with torch.no_grad():
+            model = getattr(self._module, self._class)(*decode(message["init"]))
+        still_dropouts(model)
         if self._cuda:
             model = model.cuda()
         if message["dtype"] is not None:
             model = model.to(getattr(torch, message["dtype"]))
+        self._states[message["key"]] = State(model)
         if self._compiled:
             model = torch.compile(model)
         self._instances[message["key"]] = model
+        return {"live": self._memory.live()[:400]}
+
+    def _lacks(self, message: dict[str, Any]) -> dict[str, Any]:
+        return {"missing": self._states[message["key"]].missing(message["wanted"])}
+
+    def _write_state(self, message: dict[str, Any]) -> dict[str, Any]:
+        values = self._memory.input(parse_desc(message["values"], self._memory.base.numel()))
+        self._states[message["key"]].write(message["name"], message["start"], values)
+        self._settle()
         return {}
 
     def _inputs(self, items: list[dict[str, Any]]) -> list[Any]:
@@ -115,13 +134,16 @@ class Session:
         self._given = _spans([item for item in inputs if isinstance(item, torch.Tensor)])
         self._plan.forced, self._plan.suppress = message["forced"], message["suppress"]
         self._plan.launched = {}
-        self._log = OperatorLog() if message["guard"] else None
+        traced = self._plan.interpreted.provenance if self._plan.interpreted is not None else None
+        self._log = OperatorLog(traced) if message["guard"] else None
         ms = None
         with torch.no_grad():
             if self._log is not None:
+                self._log.follow([inputs, model, vars(self._module)])
                 with self._log:
                     result = model(*inputs)
                 self._settle()
+                self._log.check(result)
             elif self._stopwatch is not None:
                 (result,), (ms,) = self._stopwatch.time([lambda: model(*inputs)], message["lead_cycles"])
             else:

@@ -1,0 +1,141 @@
+"""Weights are inputs too: made by the judge, new for every call, and the same on both sides.
+
+By state dict where the candidate keeps the reference's parameters by name and shape; otherwise both
+constructors run under one seed, which tells nothing of any other.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+
+from eval.tensors import TensorDesc, dtype_name
+
+if TYPE_CHECKING:
+    from eval.judge.model import Tensors
+    from eval.judge.reference import CaseReference
+    from eval.judge.regions import Region
+    from eval.judge.runner import Runner
+    from eval.state import Entry
+
+Parity = Literal["state_dict", "seed"]
+_SEED_BITS = 31
+_NAMES_A_MESSAGE = 64
+_JITTER, _SMALL = 0.25, 0.1
+_SHUFFLED = 1 << 20
+"""Larger tensors are rolled instead, which takes less time."""
+_MOST_ROOM = 64 << 20
+
+
+def transfer_bytes(cases: list[CaseReference], align: int) -> int:
+    """Room in shared memory through which the weights of these cases pass, in pieces if they are large."""
+    largest = 0
+    for case in cases:
+        for entry in case.keeps():
+            largest = max(largest, entry.tensor.numel() * entry.tensor.dtype.itemsize)
+    return -(-min(largest, _MOST_ROOM) // align) * align if largest else 0
+
+
+class Weights:
+    """The state of one instance in one runner, and how the reference comes by the same."""
+
+    def __init__(self, runner: Runner, key: str, case: CaseReference, region: Region) -> None:
+        """Construct the instance `key` of `case` in `runner`, and find out which parity it allows.
+
+        Raises:
+            FaultRaised: its constructor fails.
+
+        """
+        self._runner, self._key, self._case, self._region = runner, key, case, region
+        self._device = region.base.device
+        self._seed = secrets.randbits(_SEED_BITS)
+        self._construct()
+        self._first = case.state(self._seed) if case.keeps() else []
+        self._shared: list[Entry] = []
+        self.parity: Parity | None = self._agree()
+        self._now = {entry.name: self._here(entry.tensor) for entry in self._first}
+
+    def _construct(self) -> None:
+        self._runner.instance(self._key, self._case.init, seed=self._seed, dtype=self._case.case.dtype)
+
+    def _here(self, tensor: torch.Tensor) -> torch.Tensor:
+        return tensor.detach().to(self._device).contiguous().clone()
+
+    def _agree(self) -> Parity | None:
+        """Ask which tensors the candidate keeps under the same names; all parameters make a state dict."""
+        if not self._first:
+            return None
+        missing: set[int] = set()
+        for start in range(0, len(self._first), _NAMES_A_MESSAGE):
+            piece = self._first[start : start + _NAMES_A_MESSAGE]
+            wanted = [{"name": entry.name, "shape": list(entry.tensor.shape)} for entry in piece]
+            missing |= {start + index for index in self._runner.missing(self._key, wanted)}
+        if any(self._first[index].kind == "parameter" for index in missing if index < len(self._first)):
+            return "seed"
+        self._shared = [entry for index, entry in enumerate(self._first) if index not in missing]
+        return "state_dict"
+
+    def renew(self, rng: torch.Generator) -> Tensors | None:
+        """Bring both sides to one state, with new parameters where they are shared; return it."""
+        if self.parity == "state_dict":
+            shared = {entry.name for entry in self._shared}
+            for entry in self._first:
+                if entry.name in shared:
+                    self._now[entry.name] = fresh(self._here(entry.tensor), entry, rng)
+        self.restore()
+        return self._now or None
+
+    def restore(self) -> None:
+        """Bring the runner's instance to the state that was given last."""
+        for entry in self._shared:
+            self._send(entry.name, self._now[entry.name].view(-1))
+        if self._case.stateful and (self.parity != "state_dict" or len(self._shared) < len(self._first)):
+            self._construct()
+            for entry in self._shared:
+                self._send(entry.name, self._now[entry.name].view(-1))
+
+    def _send(self, name: str, values: torch.Tensor) -> None:
+        room = self._region.transfer_bytes // max(values.dtype.itemsize, 1)
+        for start in range(0, values.numel(), max(room, 1)):
+            piece = values[start : start + room]
+            desc = TensorDesc(
+                offset=self._region.split - self._region.transfer_bytes, shape=(piece.numel(),), stride=(1,),
+                dtype=dtype_name(piece.dtype),
+            )  # fmt: skip
+            self._region.tensor(desc).copy_(piece)
+            if piece.is_cuda:
+                torch.cuda.synchronize()
+            message: dict[str, Any] = {
+                "op": "state", "key": self._key, "name": name, "start": start,
+                "values": desc.model_dump(mode="json"),
+            }  # fmt: skip
+            self._runner.ask_plain(message)
+
+
+def fresh(first: torch.Tensor, entry: Entry, rng: torch.Generator) -> torch.Tensor:
+    """Return new contents of the kind that the constructor gives: shuffled, each element changed a little.
+
+    So the zeros and ones of a new normalisation layer become numbers that a candidate must look at.
+    Buffers but the statistics of a normalisation, and attributes, keep their contents: they may be
+    masks or tables.
+    """
+    statistics = entry.name.endswith(("running_mean", "running_var"))
+    if not first.is_floating_point() or not (entry.kind == "parameter" or statistics):
+        return first
+    flat = first.view(-1)
+    noise = torch.empty_like(flat)
+    if not bool(flat.any()):
+        return noise.normal_(0, _SMALL, generator=rng).view(first.shape)
+    if flat.numel() <= _SHUFFLED:
+        flat = flat[torch.randperm(flat.numel(), generator=rng, device=flat.device)]
+    else:
+        flat = flat.roll(int(torch.randint(flat.numel(), (), generator=rng, device=flat.device)))
+    return (flat * noise.uniform_(1 - _JITTER, 1 + _JITTER, generator=rng)).view(first.shape)
+
+
+def size_of(entries: list[Entry]) -> int:
+    """Bytes of all these tensors."""
+    return sum(math.prod(entry.tensor.shape) * entry.tensor.dtype.itemsize for entry in entries)

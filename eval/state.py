@@ -1,0 +1,92 @@
+"""The tensors that a module keeps: parameters, buffers, and plain attributes such as a hidden state.
+
+Judge and runner share it, so that a name means the same tensor on both sides.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+import torch
+
+Kind = Literal["parameter", "buffer", "attribute"]
+
+
+class Entry(NamedTuple):
+    """One tensor of a module by its path, for example ``layers.0.weight``."""
+
+    name: str
+    kind: Kind
+    tensor: torch.Tensor
+
+
+def entries(model: Any, *, duplicates: bool = False) -> list[Entry]:
+    """Return every tensor that the module and those below it keep, in a fixed order.
+
+    With `duplicates`, a tensor that has several names is there under each.
+    """
+    if not isinstance(model, torch.nn.Module):
+        return []
+    parameters = model.named_parameters(remove_duplicate=not duplicates)
+    buffers = model.named_buffers(remove_duplicate=not duplicates)
+    found = [Entry(name, "parameter", tensor) for name, tensor in parameters]
+    found += [Entry(name, "buffer", tensor) for name, tensor in buffers]
+    for path, module in model.named_modules():
+        for name, value in vars(module).items():
+            if isinstance(value, torch.Tensor):
+                found.append(Entry(f"{path}.{name}" if path else name, "attribute", value))
+    return found
+
+
+def still_dropouts(model: Any) -> None:
+    """Switch dropout off wherever a module of torch would do it; all else stays in training mode.
+
+    Two sides cannot agree on random masks, so problems are judged as if every ``p`` were 0.
+    """
+    if not isinstance(model, torch.nn.Module):
+        return
+    for module in model.modules():
+        if isinstance(module, torch.nn.modules.dropout._DropoutNd):  # noqa: SLF001 - the base of them all
+            module.eval()
+        elif type(module).__module__.startswith("torch.nn") and isinstance(
+            getattr(module, "dropout", None), float
+        ):
+            module.dropout = 0.0  # type: ignore[assignment]
+
+
+class State:
+    """Writes into the tensors of one module, in pieces."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self._first = {entry.name: entry for entry in entries(model, duplicates=True)}
+
+    def missing(self, wanted: list[dict[str, Any]]) -> list[int]:
+        """Return which of `wanted`, each a name and a shape, this module does not keep."""
+        return [index for index, one in enumerate(wanted) if not self._has(one["name"], one["shape"])]
+
+    def _has(self, name: str, shape: list[int]) -> bool:
+        entry = self._first.get(name)
+        return entry is not None and list(entry.tensor.shape) == shape and entry.tensor.is_contiguous()
+
+    def write(self, name: str, start: int, values: torch.Tensor) -> None:
+        """Write `values`, flat, from element `start` on into the tensor of that name.
+
+        What `forward` put in the place of a buffer or an attribute gives way: it may be an output.
+        """
+        entry = self._first[name]
+        if entry.kind != "parameter" and start == 0:
+            entry = self._renewed(entry)
+        with torch.no_grad():
+            flat = entry.tensor.detach().view(-1)
+            flat[start : start + values.numel()].copy_(values)
+
+    def _renewed(self, entry: Entry) -> Entry:
+        path, _, leaf = entry.name.rpartition(".")
+        owner = self._model.get_submodule(path)
+        if entry.kind == "attribute":
+            entry = entry._replace(tensor=torch.empty_like(entry.tensor))
+            self._first[entry.name] = entry
+        if getattr(owner, leaf, None) is not entry.tensor:
+            setattr(owner, leaf, entry.tensor)
+        return entry

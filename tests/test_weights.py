@@ -1,0 +1,200 @@
+"""References that keep something: weights, statistics, a hidden state. Each on real runners on the CPU."""
+
+import textwrap
+
+import pytest
+from judge_work import LIMITS, ended
+
+pytest.importorskip("torch", reason="needs the extra `eval`")
+
+from eval import Case, Job, Problem
+from eval.records import SizeProfile
+
+REFERENCE = """
+import torch
+import torch.nn as nn
+
+class Model(nn.Module):
+    def __init__(self, n):
+        super().__init__()
+{init}
+
+    def forward(self, x):
+{forward}
+
+rows = 64
+n = 32
+
+def get_inputs():
+    return [torch.randn(rows, n)]
+
+def get_init_inputs():
+    return [n]
+"""
+SCALED = """
+import torch
+import torch.nn as nn
+import triton
+import triton.language as tl
+
+@triton.jit
+def scaled(x, w, b, y, n, width, BLOCK: tl.constexpr):
+    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    m = i < n
+    at = i % width
+    v = tl.load(x + i, mask=m) * tl.load(w + at, mask=m) + tl.load(b + at, mask=m)
+    tl.store(y + i, v, mask=m)
+
+def run(x, w, b):
+    x = x.contiguous()
+    y = torch.empty_like(x)
+    scaled[(triton.cdiv(x.numel(), 64),)](x, w, b, y, x.numel(), w.numel(), BLOCK=64)
+    return y
+
+class ModelNew(nn.Module):
+    def __init__(self, n):
+        super().__init__()
+{init}
+
+    def forward(self, x):
+{forward}
+"""
+AFFINE = "self.weight = nn.Parameter(torch.ones(n))\nself.bias = nn.Parameter(torch.zeros(n))"
+RANDOM = "self.fc = nn.Linear(n, 2)"
+
+
+def filled(template, **parts):
+    for name, text in parts.items():
+        template = template.replace(f"{{{name}}}", textwrap.indent(textwrap.dedent(text), " " * 8))
+    return template
+
+
+def problem(init, forward):
+    cases = tuple(
+        Case(name=f"{rows}x{n}", constants={"rows": rows, "n": n}) for rows, n in ((3, 5), (4, 17), (2, 33))
+    )
+    return Problem(
+        name="kept", reference=filled(REFERENCE, init=init, forward=forward),
+        sizes=(SizeProfile(name="full"),), cases=cases, hash=f"{init}{forward}", tolerance="measured",
+    )  # fmt: skip
+
+
+def judged(judge, reference, init, forward):
+    job = Job(
+        problem=problem(*reference), code=filled(SCALED, init=init, forward=forward), device="cpu",
+        rules="off", audits=False, limits=LIMITS,
+    )  # fmt: skip
+    return judge.evaluate(job)
+
+
+REFERENCES = {
+    "affine": (AFFINE, "return x * self.weight + self.bias"),
+    "linear": (RANDOM, "return x * self.fc.weight[0] + self.fc.weight[1]"),
+    "train-mode batch norm": ("self.bn = nn.BatchNorm1d(n)", "return self.bn(x)"),
+    "dropout": (AFFINE + "\nself.drop = nn.Dropout(0.5)", "return self.drop(x) * self.weight + self.bias"),
+    "hidden state": (
+        "self.register_buffer('hidden', torch.zeros(n))",
+        "self.hidden = self.hidden + x.sum(0)\nreturn x + self.hidden",
+    ),
+    "hidden attribute": (
+        "self.hidden = torch.randn(n)",
+        "self.hidden = self.hidden.to(x.device) * 2\nreturn x + self.hidden",
+    ),
+}
+PASSES = {
+    "by name": ("affine", AFFINE, "return run(x, self.weight, self.bias)", "state_dict"),
+    "by seed": (
+        "linear",
+        "fc = nn.Linear(n, 2)\nself.w, self.b = (nn.Parameter(row.clone()) for row in fc.weight)",
+        "return run(x, self.w, self.b)",
+        "seed",
+    ),
+    "dropout is off": ("dropout", AFFINE, "return run(x, self.weight, self.bias)", "state_dict"),
+    "batch norm by itself": (
+        "train-mode batch norm",
+        "self.bn = nn.BatchNorm1d(n)",
+        """
+        scale = self.bn.weight / (x.var(0, unbiased=False) + 1e-5).sqrt()
+        return run(x - x.mean(0), scale, self.bn.bias)
+        """,
+        "state_dict",
+    ),
+    "batch norm as it is": (
+        "train-mode batch norm",
+        "self.bn = nn.BatchNorm1d(n)",
+        "return self.bn(x)",
+        "state_dict",
+    ),
+    "a state that is carried": (
+        "hidden state",
+        "self.register_buffer('hidden', torch.zeros(n))",
+        "self.hidden = self.hidden + x.sum(0)\nreturn run(x, torch.ones_like(self.hidden), self.hidden)",
+        "state_dict",
+    ),
+    "a state of another name": (
+        "hidden attribute",
+        "self.h = torch.randn(n)",
+        "self.h = self.h * 2\nreturn run(x, torch.ones_like(self.h), self.h)",
+        "state_dict",
+    ),
+}
+FAILS = {
+    "weights ignored": ("affine", AFFINE, "return x.clone()"),
+    "bias ignored": ("affine", AFFINE, "return run(x, self.weight, torch.zeros_like(self.bias))"),
+    "weights kept from the first call": (
+        "affine",
+        AFFINE,
+        """
+        k = self.__dict__.setdefault('k', (self.weight.clone(), self.bias.clone()))
+        return run(x, *k)
+        """,
+    ),
+    "weights kept from the constructor": (
+        "affine",
+        AFFINE + "\nself.copy = self.weight.clone()",
+        "return run(x, self.copy, self.bias)",
+    ),
+    "other weights by seed": (
+        "linear",
+        "self.w = nn.Parameter(torch.randn(n))",
+        "return run(x, self.w, self.w)",
+    ),
+    "a state forgotten": (
+        "hidden state",
+        "pass",
+        "return run(x, torch.ones_like(x[0]), torch.zeros_like(x[0]))",
+    ),
+    "statistics of a batch norm instead of the batch's": (
+        "train-mode batch norm",
+        "self.bn = nn.BatchNorm1d(n)",
+        "return run(x, self.bn.weight / (self.bn.running_var + 1e-5).sqrt(), self.bn.bias)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PASSES)
+def test_what_agrees_with_the_reference_passes(judge, name):
+    reference, init, forward, parity = PASSES[name]
+    verdict = judged(judge, REFERENCES[reference], init, forward)
+    assert ended(verdict) == "passed", verdict.detail
+    assert verdict.guarantees.weights == parity
+
+
+@pytest.mark.parametrize("name", FAILS)
+def test_what_does_not_is_incorrect(judge, name):
+    reference, init, forward = FAILS[name]
+    verdict = judged(judge, REFERENCES[reference], init, forward)
+    assert ended(verdict) == "incorrect: values", verdict.detail
+
+
+@pytest.mark.parametrize("name", ["torch.rand(1)", "nn.functional.dropout(x)"])
+def test_random_numbers_in_forward_are_our_failure(judge, name):
+    from eval import JudgeFailedError
+
+    with pytest.raises(JudgeFailedError, match="random numbers drawn in forward"):
+        judged(judge, (AFFINE, f"return x * {name}"), AFFINE, "return x.clone()")
+
+
+def test_a_reference_without_weights_says_nothing_of_them(judge):
+    verdict = judged(judge, ("pass", "return x * 2 + 1"), "pass", "return x * 2 + 1")
+    assert (ended(verdict), verdict.guarantees.weights) == ("passed", None)
