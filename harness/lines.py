@@ -25,6 +25,7 @@ def attempt_line(attempt: Attempt, *, cached: bool = False) -> dict[str, Any]:
         "model": attempt.reply.model,
         "sample": attempt.reply.sample,
         "cached": cached,
+        "duplicate_of": verdict.duplicate_of if verdict is not None else None,
         "status": verdict.status if verdict is not None else "error",
         "reason": getattr(verdict, "reason", None),
         "phase": getattr(verdict, "phase", None),

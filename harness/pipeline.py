@@ -21,6 +21,7 @@ from harness.problems import ProblemFolder, load_problem
 from harness.prompts import Demand, Given, GpuSpec, Stage, demand, load_gpu, load_stage
 from harness.records import Attempt, Candidate, Reply
 from harness.store import JudgeKey, Store, StoredReply
+from harness.twins import meaning, shared
 
 _AHEAD = 2
 
@@ -56,6 +57,31 @@ class _Work(NamedTuple):
     """Of the prompt."""
 
 
+class _Pending(NamedTuple):
+    work: _Work
+    job: Job
+    meaning: str | None
+    """Equal for candidates of which one verdict is right for all."""
+
+
+class _Batch:
+    """What is being judged, and what waits for the verdict on its twin."""
+
+    def __init__(self, executor: Executor) -> None:
+        self.executor = executor
+        self.waiting: dict[Future[Verdict], _Pending] = {}
+        self.followers: dict[str, list[_Pending]] = {}
+        """By the meaning of what is being judged."""
+        self.known: dict[str, str] = {}
+        """Id of the attempt that has the verdict, by meaning."""
+
+    def submit(self, pending: _Pending) -> None:
+        """Have it judged."""
+        self.waiting[self.executor.submit(pending.job)] = pending
+        if pending.meaning is not None:
+            self.followers[pending.meaning] = []
+
+
 class Pipeline:
     """Judges replies one after another and keeps each result before the next is asked for."""
 
@@ -83,19 +109,17 @@ class Pipeline:
 
     def judge_with(self, executor: Executor, replies: Iterable[Reply | StoredReply]) -> Iterator[Judged]:
         """Do the same with judges that outlive it."""
-        waiting: dict[Future[Verdict], _Work] = {}
+        batch = _Batch(executor)
         for reply in replies:
-            done = self._begin(reply, executor, waiting)
+            done = self._begin(reply, batch)
             if done is not None:
                 yield done
-            while len(waiting) >= _AHEAD * executor.slots:
-                yield from self._finish(waiting)
-        while waiting:
-            yield from self._finish(waiting)
+            while len(batch.waiting) >= _AHEAD * executor.slots:
+                yield from self._finish(batch)
+        while batch.waiting:
+            yield from self._finish(batch)
 
-    def _begin(
-        self, given: Reply | StoredReply, executor: Executor, waiting: dict[Future[Verdict], _Work]
-    ) -> Judged | None:
+    def _begin(self, given: Reply | StoredReply, batch: _Batch) -> Judged | None:
         reply = given.reply if isinstance(given, StoredReply) else given
         problem = self._problem(reply)
         stage = self._stage(reply)
@@ -112,20 +136,53 @@ class Pipeline:
         if isinstance(found, Failed):
             tracks = Tracks(open=False, stage=False)
             return Judged(self._save(work, found.model_copy(update={"tracks": tracks})), cached=False)
-        waiting[executor.submit(self._job(found, problem, stage, held_to))] = work
+        return self._enter(self._pending(work, self._job(found, problem, stage, held_to)), batch)
+
+    @staticmethod
+    def _pending(work: _Work, job: Job) -> _Pending:
+        """Look for what else decides a verdict; this is the CPU's work ahead of the judge's."""
+        same = meaning(job.code, job.rules, job.stage_rules, job.current_code)
+        key = work.key.model_copy(update={"candidate_hash": same}).hash if same is not None else None
+        return _Pending(work, job, key)
+
+    def _enter(self, pending: _Pending, batch: _Batch) -> Judged | None:
+        """Have it judged, unless its twin is being judged or has been."""
+        if pending.meaning in batch.followers:
+            batch.followers[pending.meaning].append(pending)
+            return None
+        if pending.meaning in batch.known:
+            first = self._store.attempt(batch.known[pending.meaning])
+            assert first.candidate is not None
+            assert first.verdict is not None
+            verdict = shared(first.verdict, first.candidate.code, pending.job.code)
+            if verdict is not None:
+                return Judged(self._save(pending.work, verdict), cached=False)
+        batch.submit(pending)
         return None
 
-    def _finish(self, waiting: dict[Future[Verdict], _Work]) -> Iterator[Judged]:
-        done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+    def _finish(self, batch: _Batch) -> Iterator[Judged]:
+        done, _ = wait(batch.waiting, return_when=FIRST_COMPLETED)
         for future in done:
-            work = waiting.pop(future)
+            pending = batch.waiting.pop(future)
             try:
-                attempt = self._save(work, future.result())
+                attempt = self._save(pending.work, future.result())
             except NoSlotError as error:
                 raise EnvironmentFailure(f"{error}; the same command continues") from error
             except JudgeFailedError as error:
-                attempt = self._save(work, None, error=str(error))
+                attempt = self._save(pending.work, None, error=str(error))
             yield Judged(attempt, cached=False)
+            yield from self._follow(pending, attempt, batch)
+
+    def _follow(self, pending: _Pending, attempt: Attempt, batch: _Batch) -> Iterator[Judged]:
+        """Give the verdict to those that waited for it; where there is none, the next of them is judged."""
+        if pending.meaning is None:
+            return
+        if attempt.verdict is not None:
+            batch.known[pending.meaning] = attempt.id
+        for follower in batch.followers.pop(pending.meaning, []):
+            done = self._enter(follower, batch)
+            if done is not None:
+                yield done
 
     def _save(self, work: _Work, verdict: Verdict | None, error: str | None = None) -> Attempt:
         return self._store.save_attempt(
