@@ -28,6 +28,7 @@ COMMANDS = {
     "report": "harness.cli.report",
     "serve": "harness.cli.serve",
     "serve-judge": "harness.cli.serve_judge",
+    "mcp": "harness.cli.mcp",
     "rescore": "harness.cli.rescore",
     "void": "harness.cli.void",
     "show": "harness.cli.show",
