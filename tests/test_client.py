@@ -35,6 +35,27 @@ def working_folders(process_id):
     return [Path(home) for home in homes]
 
 
+OTHER_TRITON = """
+import os
+if os.environ.get("TRITON_INTERPRET"):
+    from triton.runtime.interpreter import InterpreterBuilder
+    def load(*_):
+        raise TypeError("another numpy")
+    InterpreterBuilder.create_masked_load = load
+"""
+"""Stands for a Triton and a numpy that do not go together; Python runs it as it starts."""
+
+
+def test_an_interpreter_that_does_not_work_is_no_fault_of_a_candidate(tmp_path, monkeypatch):
+    (tmp_path / "sitecustomize.py").write_text(OTHER_TRITON)
+    monkeypatch.syspath_prepend(tmp_path)
+    with (
+        Judge("cpu") as judge,
+        pytest.raises(JudgeFailedError, match=r"another numpy.*: install triton 3\.9"),
+    ):
+        judge.evaluate(quick())
+
+
 def test_a_judge_is_replaced_when_a_part_of_it_is_gone():
     """One judge through all that can break: each time the job says so, and the next one passes."""
     with Judge("cpu") as judge:

@@ -66,10 +66,14 @@ class Zygote:
     def versions(self) -> dict[str, Any]:
         """What it greets with once it is warm: versions of torch, triton and python."""
         try:
-            return self._receive(_START_SECONDS)
+            greeting = self._receive(_START_SECONDS)
         except BaseException:
             self.close()
             raise
+        if "unusable" in greeting:
+            self.close()
+            raise BrokenJudgeError(str(greeting["unusable"]))
+        return greeting
 
     def fork(self, fds: list[int]) -> int:
         """Fork a runner that inherits `fds`, and return its process id."""

@@ -28,7 +28,7 @@ from eval.protocol import Channel, ChannelClosedError
 from eval.runner import landlock, linux, triton_cache
 from eval.runner.sandbox import fork_contained
 from eval.runner.serve import serve
-from eval.runner.warm import warm_up
+from eval.runner.warm import UnusableInterpreterError, warm_up
 
 _FDS = 3
 _LEAST_LANDLOCK = 2
@@ -43,7 +43,11 @@ def main() -> None:
         triton_cache.install()
     if sys.argv[2:] == ["dry"]:
         dry_launch.warm_up()
-    warm_up()
+    try:
+        warm_up()
+    except UnusableInterpreterError as error:
+        channel.send({"unusable": str(error)})
+        return
     tempfile.tempdir = None
     channel.send({"torch": torch.__version__, "triton": triton.__version__, "python": sys.version.split()[0]})
     with contextlib.suppress(ChannelClosedError):
