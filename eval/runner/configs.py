@@ -22,6 +22,8 @@ class ConfigPlan:
         self.counts: dict[str, int] = {}
         """Number of configurations by autotuned kernel, as met so far."""
         self.tuners: dict[str, Any] = {}
+        self.interpreted: Interpreted | None = None
+        """What follows the launches where kernels are interpreted."""
 
     def install(self, *, interpret: bool) -> None:
         """Put the plan in front of Triton's autotuner and launcher."""
@@ -30,9 +32,9 @@ class ConfigPlan:
         self._install_autotuner(autotuner.Autotuner)
         self._install_launch(jit.JITFunction, "run")
         if interpret:
-            interpreted = Interpreted()
-            interpreted.install(interpreter.InterpreterBuilder)
-            self._install_launch(interpreter.InterpretedFunction, "run", interpreted)
+            self.interpreted = Interpreted()
+            self.interpreted.install(interpreter.InterpreterBuilder)
+            self._install_launch(interpreter.InterpretedFunction, "run", self.interpreted)
 
     def _install_autotuner(self, cls: Any) -> None:
         plan, tune = self, cls.run

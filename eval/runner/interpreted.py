@@ -12,11 +12,14 @@ from typing import Any
 
 import torch
 
+from eval.runner.provenance import Provenance
+
 
 class Interpreted:
     """Follows the launches of interpreted kernels."""
 
     def __init__(self) -> None:
+        self.provenance = Provenance()
         self._launches: dict[str, int] = {}
         self._ordered: set[str] = set()
         self._kernel = ""
@@ -29,6 +32,7 @@ class Interpreted:
         self._kernel = kernel
         self._backwards = launches % 2 == 0 and kernel not in self._ordered
         self._ranges = []
+        self.provenance.launch()
         for value in (*args, *kwargs.values()):
             self._add_memory(value)
 
@@ -49,6 +53,7 @@ class Interpreted:
         self._before(builder, "create_atomic_rmw", self._note_order)
         self._before(builder, "create_atomic_cas", self._note_order)
         self._before(builder, "create_int_to_ptr", self._note_address)
+        self._trace(builder)
         choose = builder.set_grid_idx
 
         def set_grid_idx(one: Any, *at: int) -> None:
@@ -67,7 +72,32 @@ class Interpreted:
 
         setattr(builder, name, method)
 
-    def _check_store(self, pointers: Any, _value: Any, mask: Any, *_rest: Any, **_more: Any) -> None:
+    def _trace(self, builder: Any) -> None:
+        """Tell the provenance what kernels load and store, atomics included."""
+        load, update = builder.create_masked_load, builder.create_atomic_rmw
+        exchange, traced = builder.create_atomic_cas, self.provenance
+
+        def masked_load(one: Any, pointers: Any, mask: Any, *args: Any, **kwargs: Any) -> Any:
+            result = load(one, pointers, mask, *args, **kwargs)
+            traced.loaded(result.data[mask.data.astype(bool)])
+            return result
+
+        def atomic_rmw(one: Any, how: Any, pointers: Any, value: Any, mask: Any, *args: Any) -> Any:
+            old = update(one, how, pointers, value, mask, *args)
+            where = mask.data.astype(bool)
+            traced.loaded(old.data[where])
+            traced.stored(load(one, pointers, mask, None, None, False).data[where])
+            return old
+
+        def atomic_cas(one: Any, pointers: Any, expected: Any, value: Any, *args: Any) -> Any:
+            traced.stored(value.data)
+            return exchange(one, pointers, expected, value, *args)
+
+        builder.create_masked_load, builder.create_atomic_rmw = masked_load, atomic_rmw
+        builder.create_atomic_cas = atomic_cas
+
+    def _check_store(self, pointers: Any, value: Any, mask: Any, *_rest: Any, **_more: Any) -> None:
+        self.provenance.stored(value.data[mask.data.astype(bool)])
         if self._ranges is None:
             return
         where = pointers.data[mask.data.astype(bool)]
