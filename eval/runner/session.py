@@ -140,11 +140,9 @@ class Session:
         with torch.no_grad():
             if self._log is not None:
                 self._log.follow([inputs, model, vars(self._module)])
-                self._log.follow([inputs, model, vars(self._module)])
                 with self._log:
                     result = model(*inputs)
                 self._settle()
-                self._log.check(result)
                 self._log.check(result)
             elif self._stopwatch is not None:
                 (result,), (ms,) = self._stopwatch.time([lambda: model(*inputs)], message["lead_cycles"])
