@@ -9,7 +9,7 @@ from scipy import stats
 
 from harness.scores import facts_of, overall_table, score_table, wilson
 from harness.scores.formulas import pass_at_k
-from harness.scores.resampling import RESAMPLES, percentiles, resample_sums
+from harness.scores.resampling import RESAMPLES, percentiles, product, resample_sums
 
 
 @given(st.integers(1, 300).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
@@ -67,6 +67,17 @@ def test_the_interval_over_problems_covers_the_truth_as_often_as_it_says():
 def test_each_resample_draws_as_many_as_there_are(rows):
     assert resample_sums(np.ones((rows, 1))).shape == (RESAMPLES, 1)
     assert set(resample_sums(np.ones((rows, 1))).ravel()) == {float(rows)}
+
+
+@pytest.mark.parametrize(
+    ("rows", "inner", "columns"), [(1, 1, 1), (65, 3, 300), (500, 50, 64), (70, 9000, 2)]
+)
+def test_a_product_in_tiles_is_the_product(rows, inner, columns):
+    random = np.random.default_rng(3)
+    left, right = random.random((rows, inner)), random.random((inner, columns))
+    assert product(left, right) == pytest.approx(left @ right)
+    narrow = product(left.astype(np.float32), right.astype(np.float32))
+    assert (narrow.dtype, narrow.shape) == (np.float32, (rows, columns))
 
 
 def test_a_large_table_of_draws_is_made_in_blocks_and_is_right():

@@ -19,14 +19,15 @@ def command(
     output: Annotated[Path, typer.Option(help="File to write.")] = Path("report.html"),
 ) -> None:
     """Write the report and print its path."""
-    from harness.report import render
+    from harness.report import Ledger, render
 
     with Store(store, read_only=True) as opened:
         attempts = list(opened.attempts(include_void=True))
         facts = list(opened.facts())
         shared = shared_texts(opened, attempts)
+        ledger = Ledger(runs=tuple(opened.runs()), price_sources=opened.price_sources())
     now = datetime.now(UTC)
     generated = f"{now.day} {now:%B %Y, %H:%M} UTC"
-    text = render(attempts, facts=facts, shared=shared, generated=generated, store=store.name)
+    text = render(attempts, facts=facts, shared=shared, ledger=ledger, generated=generated, store=store.name)
     write_text(output, text)
     sys.stdout.write(f"{output}\n")

@@ -5,10 +5,11 @@ The live page is drawn by the same templates; `harness.serve` decides what stand
 
 from harness.report.page import Live, live_policy, render, render_live
 from harness.report.rows import Shared
-from harness.report.sections import Sections, sections
+from harness.report.sections import Ledger, Sections, sections
 from harness.report.why import headline, why
 
 __all__ = [
+    "Ledger",
     "Live",
     "Sections",
     "Shared",

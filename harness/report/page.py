@@ -20,7 +20,7 @@ from eval.records import Record
 from harness.records import Attempt, Facts
 from harness.report.outcomes import STATUSES
 from harness.report.rows import Row, Shared, row, script_json, sort_key
-from harness.report.sections import Sections, sections
+from harness.report.sections import Ledger, Sections, sections
 from harness.scores import BASELINES, KS, SCORE_VERSION, THRESHOLDS, facts_of, percent, times
 from harness.scores.words import measured_text, money, rank_text
 
@@ -34,18 +34,19 @@ def render(
     store: str,
     facts: Iterable[Facts] | None = None,
     shared: Shared | None = None,
+    ledger: Ledger | None = None,
 ) -> str:
     """Return the report as one HTML document.
 
     `generated` and `store` are shown as they are; `facts` are the attempts' from the store, which alone
-    knows their cost; `shared` holds prompts and current codes. Half characters, which a model's JSON can
-    hold and no file can, become question marks. Struck attempts are counted and not listed; attempts
-    judged under other rules are listed and not scored.
+    knows their cost; `shared` holds prompts and current codes, `ledger` the runs. Half characters, which
+    a model's JSON can hold and no file can, become question marks. Struck attempts are counted and not
+    listed; attempts judged under other rules are listed and not scored.
     """
     everything = list({attempt.id: attempt for attempt in attempts}.values())
     listed = [attempt for attempt in everything if attempt.void_reason is None]
     known = list(map(facts_of, everything) if facts is None else facts)
-    page = sections(known)
+    page = sections(known, ledger)
     rows = sorted((row(attempt, stale=attempt.id in page.stale_ids) for attempt in listed), key=sort_key)
     return _render(rows, page, shared or Shared(), live=None, generated=generated, store=store)
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from eval.records import Record
 from harness.records import Facts
 from harness.report.curves import curves
+from harness.report.journeys import Journey, journeys
 from harness.report.outcomes import Outcomes, outcomes
 from harness.report.overview import Board, Figure, boards, figures, title
 from harness.report.roofline import Roofline, rooflines
@@ -17,6 +18,15 @@ from harness.report.xy import Figure as Drawing
 from harness.report.xy import keys_of
 from harness.scores import both_tables, is_counted, left_out, left_out_text
 from harness.scores.selection import is_stale, newest_editions
+from harness.store import RunInfo
+
+
+class Ledger(Record):
+    """What a store knows beside its attempts."""
+
+    runs: tuple[RunInfo, ...] = ()
+    price_sources: tuple[str, ...] = ()
+    """Where prices are from that nobody gave."""
 
 
 class Sections(Record):
@@ -32,6 +42,8 @@ class Sections(Record):
     spending: tuple[Drawing, ...]
     rooflines: tuple[Roofline, ...]
     progress: tuple[Drawing, ...]
+    journeys: tuple[Journey, ...]
+    price_sources: tuple[str, ...]
     outcomes: Outcomes
     some_passed: bool
     any: bool
@@ -39,8 +51,9 @@ class Sections(Record):
     """Attempts that are marked in the list."""
 
 
-def sections(everything: Sequence[Facts]) -> Sections:
+def sections(everything: Sequence[Facts], ledger: Ledger | None = None) -> Sections:
     """Score, count and draw attempts; struck and stale ones are in no plot."""
+    beside = ledger or Ledger()
     counted = [one for one in everything if is_counted(one)]
     editions = newest_editions(counted)
     fresh = [one for one in counted if not is_stale(one, editions)]
@@ -58,6 +71,8 @@ def sections(everything: Sequence[Facts]) -> Sections:
         spending=spending(scores, keys),
         rooflines=rooflines(fresh, keys),
         progress=progress(fresh, keys),
+        journeys=journeys(beside.runs, everything),
+        price_sources=beside.price_sources,
         outcomes=outcomes(fresh),
         some_passed=any(one.status == "passed" for one in fresh),
         any=any(not one.void for one in everything),

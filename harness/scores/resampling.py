@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from math import isqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ BEST_RESAMPLES = 250
 _SEED = 20250607
 _AT_ONCE = 4_000_000
 """Draws held in memory at a time."""
+_ONE_THREAD, _LEAST_SIDE = 250_000, 64
+"""Multiplications of one product up to which OpenBLAS takes one thread; rows and columns of a tile."""
 
 Counts = NDArray[np.float32]
 
@@ -28,7 +31,7 @@ Counts = NDArray[np.float32]
 def resample_sums(matrix: Numbers) -> Numbers:
     """Return the column sums of each resample of the rows: (rows, columns) to (RESAMPLES, columns)."""
     narrow = matrix.astype(np.float32)
-    return np.concatenate([counts @ narrow for counts in _draws(len(matrix))])
+    return np.concatenate([product(counts, narrow) for counts in _draws(len(matrix))])
 
 
 def resample_best(gains: Numbers, k: int) -> Numbers:
@@ -37,8 +40,23 @@ def resample_best(gains: Numbers, k: int) -> Numbers:
     if count * BEST_RESAMPLES > _AT_ONCE:
         shares = draw_shares(count, k)
         blocks = _draws(count, BEST_RESAMPLES)
-        return np.concatenate([_last_shares(counts, shares) @ gains for counts in blocks])
-    return _best_weights(count, k) @ gains
+        return np.concatenate([product(_last_shares(counts, shares), gains) for counts in blocks])
+    return product(_best_weights(count, k), gains)
+
+
+def product(left: Numbers, right: Numbers) -> Numbers:
+    """Return the matrix product, in tiles that BLAS computes in one thread.
+
+    For more it wakes threads that wait for each other: on a busy machine that took five times as long.
+    """
+    side = max(_LEAST_SIDE, isqrt(_ONE_THREAD // max(1, len(right))))
+    kind = np.result_type(left, right)
+    found: Numbers = np.empty((len(left), right.shape[1]), kind)
+    for row in range(0, len(left), side):
+        for column in range(0, right.shape[1], side):
+            tile = np.s_[row : row + side, column : column + side]
+            np.matmul(left[tile[0]], right[:, tile[1]], out=found[tile])
+    return found
 
 
 @lru_cache(maxsize=32)

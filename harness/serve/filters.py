@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from eval.records import Record
 from harness.records import Facts
 from harness.scores import place_name, place_of
+from harness.store import RunInfo
 
 PAGE = 100
 """Attempts on one page."""
@@ -38,6 +39,16 @@ class Filters(Record):
             and self.stage in {"", one.stage}
             and self.place in {"", place_name(place_of(one))}
         ]
+
+    def shows(self, run: RunInfo) -> bool:
+        """Tell whether what a run went through belongs on the page."""
+        config = run.config
+        return (
+            self.run in {"", run.id}
+            and self.model in {"", config.get("model")}
+            and self.problem in {"", config.get("problem")}
+            and (not self.stage or self.stage in config.get("stages", ()))
+        )
 
     def listed(self, scope: Iterable[Facts]) -> list[Facts]:
         """Return what the list shows, the fastest passes first, then the newest."""

@@ -13,7 +13,7 @@ from harness.errors import UsageError
 from harness.exports.columns import row as flat_row
 from harness.leaderboard import as_row
 from harness.records import Facts
-from harness.report import Live, Sections, Shared, render_live, sections
+from harness.report import Ledger, Live, Sections, Shared, render_live, sections
 from harness.scores import both_tables, is_counted, place_name, place_of
 from harness.serve.filters import PAGE, Filters
 from harness.serve.progress import Progress, progress
@@ -112,13 +112,15 @@ class Views:
 
 
 def _know(store: Store, filters: Filters) -> _Known:
-    if filters.run and filters.run not in {run.id for run in store.runs()}:
+    runs = store.runs()
+    if filters.run and filters.run not in {run.id for run in runs}:
         raise UsageError(f"no run {filters.run!r} in {store.path}")
     everything = list(store.facts(run=filters.run or None))
     facts = filters.scope(everything)
-    return _Known(
-        facts, sections(facts), {**_choices(everything), "run": [run.id for run in store.runs()][::-1]}
-    )
+    shown = tuple(run for run in runs if filters.shows(run))
+    ledger = Ledger(runs=shown, price_sources=store.price_sources())
+    choices = {**_choices(everything), "run": [run.id for run in runs][::-1]}
+    return _Known(facts, sections(facts, ledger), choices)
 
 
 def _choices(facts: Sequence[Facts]) -> dict[str, list[str]]:

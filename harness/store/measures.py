@@ -62,13 +62,21 @@ class Measures(Database):
             yield from map(_facts, rows)
             last = rows[-1]["place"]
 
-    def fingerprint(self) -> tuple[int | None, ...]:
-        """Return numbers that change whenever an attempt, a verdict or a strike is added."""
+    def fingerprint(self) -> tuple[float | None, ...]:
+        """Return numbers that change whenever an attempt, a verdict, a strike or a note is added."""
         (row,) = self._query(
             "SELECT count(*), max(rowid), count(verdict), count(void_reason),"
-            " (SELECT max(id) FROM verdicts) FROM attempts"
+            " (SELECT max(id) FROM verdicts), (SELECT total(length(config)) FROM runs) FROM attempts"
         )
         return tuple(row)
+
+    def price_sources(self) -> tuple[str, ...]:
+        """Return where prices are from that nobody gave, of all that has a cost."""
+        rows = self._query(
+            "SELECT DISTINCT json_extract(extra, '$.price_source') AS source FROM replies"
+            " WHERE cost IS NOT NULL AND source IS NOT NULL ORDER BY 1"
+        )
+        return tuple(row["source"] for row in rows)
 
     def activity(self, since: str) -> Activity:
         """Return what happened since a time, which is given as the store writes it."""

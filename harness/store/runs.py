@@ -65,6 +65,13 @@ class Runs(Database):
         with self._writing() as connection:
             connection.execute("UPDATE runs SET state = ?, ended = ? WHERE id = ?", (state, utc_now(), run))
 
+    def note(self, run: str, said: dict[str, Any]) -> None:
+        """Add to what is kept of a run; what stands there under the same name gives way."""
+        with self._writing() as connection:
+            connection.execute(
+                "UPDATE runs SET config = json_patch(config, ?) WHERE id = ?", (json.dumps(said), run)
+            )
+
     @contextmanager
     def run(self, command: str, config: dict[str, Any] | None = None) -> Iterator[str]:
         """Start a run, give its id, and write how the block ended."""
