@@ -11,7 +11,7 @@ class Case(Record):
     """One set of sizes on which the candidate is called.
 
     The problem's module constants are replaced by `constants` before its `get_inputs` and
-    `get_init_inputs` are called.
+    `get_init_inputs` are called. A key such as ``literal 16`` stands for that number in these two.
     """
 
     name: str
@@ -20,6 +20,9 @@ class Case(Record):
     """Replaces the dtype of every floating input, for example ``float16``."""
     layout: Literal["contiguous", "transposed", "strided"] = "contiguous"
     """Memory layout of the inputs; the values are the same."""
+    proposed: bool = False
+    """Made by rule: left out where the reference does not run on it. Of several with one name, the first
+    that runs is taken."""
 
 
 class SizeProfile(Record):
@@ -29,6 +32,11 @@ class SizeProfile(Record):
     constants: dict[str, Any] = {}
     memory_gb: float | None = None
     """Device memory in use at most, in 1e9 bytes; a hint for the message when it does not fit."""
+    dtype: str | None = None
+    """Replaces the dtype of every floating input and weight."""
+    official: bool = False
+    """Whether it counts where no size is asked for: with several such, speed-ups are their geometric mean.
+    Where none is marked, the first is the official one."""
 
 
 class Problem(Record):
@@ -38,7 +46,6 @@ class Problem(Record):
     reference: str
     """Source text in KernelBench's format: `Model`, `get_inputs`, `get_init_inputs`."""
     sizes: tuple[SizeProfile, ...]
-    """The first is the official one."""
     cases: tuple[Case, ...]
     """Scaled cases of the official rank; they decide `passed`."""
     variants: tuple[Case, ...] = ()

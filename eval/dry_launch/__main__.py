@@ -30,14 +30,15 @@ def _answer(zygote: Zygote, line: str) -> dict[str, object]:
     # Torch is loaded here while the runners' parent, which loads it too, is starting.
     from eval.dry_launch.launcher import DryLauncher, compiler_is_here
     from eval.judge.faults import JudgeError
+    from eval.judge.proposals import references
     from eval.judge.reference import CaseReference, size_case
 
     if not compiler_is_here():
         return {"error": "this Triton brings no ptxas, NVIDIA's assembler: nothing can be compiled"}
     request = DryRequest.model_validate_json(line)
     try:
-        shapes = [size_case(request.problem, request.size), *request.problem.cases[-1:]]
-        cases = [CaseReference(request.problem, shape) for shape in shapes]
+        official = CaseReference(request.problem, size_case(request.problem, request.size))
+        cases = [official, *references(request.problem, request.problem.cases)[-1:]]
         report = DryLauncher(zygote, request.gpu).launch(request.code, cases, request.limits)
     except JudgeError as error:
         return {"error": str(error)}

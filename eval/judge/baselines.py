@@ -133,7 +133,7 @@ class Baselines:
         try:
             runner.load(code, class_name, compiled=compiled, tf32=job.problem.tf32)
             caller.construct(runner, key, self.case)
-            caller.checked_call(runner, self.case, self.signature, "uniform", key=key)
+            caller.checked_call(runner, self.case, self.signature, caller.dense[0], key=key)
         except FaultRaised as raised:
             raise JudgeError(f"{role}: {raised.detail}") from raised
         self._contestants.append(Contestant(role, runner, region, caller, key, trusted=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -10,6 +11,7 @@ import torch
 from eval.judge.compare import DEFAULT_BUDGET, NOISE_FACTOR, Mismatch, compare, explain, noise
 from eval.judge.contents import GIVEN, NEAR, exchange, fill, fill_whole
 from eval.judge.faults import incorrect
+from eval.judge.proposals import dense_families, families, usual_family
 from eval.judge.regions import bytes_needed
 from eval.judge.weights import Weights
 from eval.plain import encode
@@ -47,6 +49,21 @@ class Caller:
         self._problem, self._region = problem, region
         self._rng = torch.Generator(device=region.base.device)
         self._private = private if private is not None else {}
+
+    @cached_property
+    def families(self) -> tuple[str, ...]:
+        """Kinds of contents that decide."""
+        return families(self._problem)
+
+    @cached_property
+    def dense(self) -> tuple[str, ...]:
+        """Those that are cheap to make at any size."""
+        return dense_families(self._problem)
+
+    @cached_property
+    def usual(self) -> str:
+        """Contents where no kind is asked for."""
+        return usual_family(self._problem)
 
     def construct(self, runner: Runner, key: str, case: CaseReference) -> None:
         """Make the instance that later calls name by `key`, with weights that both sides know.
@@ -104,7 +121,7 @@ class Caller:
         if spec.origin.bounds is not None:
             fill_whole(copy, *spec.origin.bounds, self._rng)
         else:
-            fill(copy, "normal" if family == NEAR else family, self._rng)
+            fill(copy, self.usual if family == NEAR else family, self._rng)
 
     def _placed(self, case: CaseReference, slot: int) -> list[TensorDesc | None]:
         start = slot * bytes_needed(case.inputs, self._region.align) if slot else 0

@@ -7,9 +7,10 @@ import secrets
 from functools import partial
 from typing import TYPE_CHECKING
 
-from eval.judge.contents import FAMILIES, NEAR
+from eval.judge.contents import GIVEN, NEAR
 from eval.judge.faults import FaultRaised, failed, rejected
 from eval.judge.library import compute_operators
+from eval.judge.proposals import MIXED
 from eval.plain import encode
 from eval.records import Incorrect, VariantResult
 
@@ -24,7 +25,8 @@ _LEAST_CALLS = 12
 _CASES_PER_CONFIG = 2
 _DETAIL_CHARS = 500
 _MOST_CONFIGS = 256
-_MIXED = "mixed"
+_TWICE = (MIXED, GIVEN)
+"""Families that are drawn twice as often as the others."""
 _NEAR_PAIRS = 2
 _SUPPRESSED = 2
 """Calls without launches of a runner that serves audits alone."""
@@ -131,7 +133,7 @@ class Correctness:
 
         The first output is kept meanwhile, so that one that is used again shows.
         """
-        self._call(case, forced=0, family="normal")
+        self._call(case, forced=0, family=self._caller.usual)
         self._call(case, forced=0, family=NEAR, hold=True)
 
     def _call(
@@ -142,7 +144,7 @@ class Correctness:
             self._runner,
             case,
             self.signature(case),
-            family or _random.choice([*FAMILIES, _MIXED, _MIXED]),
+            family or self._family(),
             key=key,
             forced=forced,
             hold=_random.choice((True, False)) if hold is None else hold,
@@ -152,6 +154,10 @@ class Correctness:
         self.calls += 1
         self.configs |= facts.configs
         self._launched |= set(facts.launched)
+
+    def _family(self) -> str:
+        names = self._caller.families
+        return _random.choice([*names, *(name for name in names if name in _TWICE)])
 
     def _check_operators(self, facts: Facts) -> None:
         """Require of every call that no library does the problem's computation."""
@@ -166,7 +172,7 @@ class Correctness:
     def _audit_operators(self, case: CaseReference) -> None:
         key = self.prepare_instance(case)
         self._caller.renew(self._runner, key)
-        prepared = self._caller.prepare(case, "normal")
+        prepared = self._caller.prepare(case, self._caller.usual)
         self._runner.call(key, prepared.message, forced=0, guard=True)
         self._check_operators(self._runner.facts())
 
@@ -174,7 +180,7 @@ class Correctness:
         """Suppress all launches: an output that is right all the same was not written by a kernel."""
         key = self.prepare_instance(case)
         state = self._caller.renew(self._runner, key)
-        prepared = self._caller.prepare(case, "normal")._replace(state=state)
+        prepared = self._caller.prepare(case, self._caller.usual)._replace(state=state)
         self._caller.poison(self._runner)
         try:
             reply = self._runner.call(key, prepared.message, forced=0, suppress=True, guard=True)

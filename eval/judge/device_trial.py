@@ -9,7 +9,6 @@ import torch
 from eval.judge import gpu
 from eval.judge.baselines import Baselines, official_case
 from eval.judge.calls import Caller
-from eval.judge.contents import DENSE
 from eval.judge.faults import FaultRaised, rejected
 from eval.judge.regions import DeviceRegion, Region, bytes_needed
 from eval.judge.result import build_timing
@@ -69,7 +68,7 @@ class DeviceTrial(Trial):
         case, signature = self._baselines.case, self._baselines.signature
         caller = Caller(self._job.problem, region, self._baselines.private)
         key = correctness.prepare_instance(case)
-        caller.checked_call(runner, case, signature, "mixed", key=key, forced=None)
+        caller.checked_call(runner, case, signature, caller.families[-1], key=key, forced=None)
         if not self._job.timing:
             return
         candidate = Contestant("candidate", runner, region, caller, key, trusted=False)
@@ -79,7 +78,7 @@ class DeviceTrial(Trial):
         before = gpu.clocks()
         session.run(candidate, target, _BUDGET_SECONDS, self._baselines.most_calls)
         after = gpu.clocks()
-        caller.checked_call(runner, case, signature, next(iter(DENSE)), key=key, forced=None)
+        caller.checked_call(runner, case, signature, caller.dense[0], key=key, forced=None)
         timing = build_timing(self._job, self._baselines, session, candidate, contestants, (before, after))
         timing = timing.model_copy(update=self._untrusted_details(runner, caller, case, key))
         self._common["timing"] = timing
@@ -111,7 +110,7 @@ class DeviceTrial(Trial):
         details: dict[str, Any] = {}
         try:
             caller.renew(runner, key)
-            prepared = caller.prepare(case, "uniform")
+            prepared = caller.prepare(case, caller.dense[0])
             torch.cuda.synchronize()
             raw = runner.ask_plain(
                 {"op": "profile", "key": key, "inputs": prepared.message, "repeat": _PROFILE_REPEAT}

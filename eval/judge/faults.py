@@ -30,6 +30,10 @@ class JudgeError(Exception):
     """Our own failure: the problem's files, the machine, or a bug; never the candidate's."""
 
 
+class ProblemRefusedError(JudgeError):
+    """The problem cannot be judged, whatever the candidate; the message begins with what is wrong."""
+
+
 class BrokenJudgeError(JudgeError):
     """A failure after which this judge is of no more use: a new one must take its place."""
 

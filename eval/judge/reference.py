@@ -8,14 +8,14 @@ from __future__ import annotations
 import ast
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
 from eval.judge.drawn import Origin, Watch
-from eval.judge.faults import JudgeError
+from eval.judge.faults import JudgeError, ProblemRefusedError
 from eval.judge.model import ReferenceModel, Tensors, as_double, seeded
 from eval.plain import encode
 from eval.records import Case
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 
 DRAWS_NUMBERS = "gives another answer each time: its output depends on random numbers drawn in forward"
+LITERAL = "literal "
+"""What a key of `Case.constants` begins with that names a number instead of a constant."""
+_MAKERS = ("get_inputs", "get_init_inputs")
 _FEW_ELEMENTS = 1 << 16
 """Meta tensors make torch import its compiler, which takes a second."""
 
@@ -63,6 +66,9 @@ def patched_source(source: str, constants: dict[str, Any]) -> str:
     """
     with _our_failure("is not Python"):
         tree = ast.parse(source)
+    numbers = {int(name.removeprefix(LITERAL)): new for name, new in constants.items() if LITERAL in name}
+    _replace_literals(tree, numbers)
+    constants = {name: new for name, new in constants.items() if LITERAL not in name}
     missing = set(constants)
     for node in tree.body:
         for name in _assigned(node) & set(constants):
@@ -74,6 +80,13 @@ def patched_source(source: str, constants: dict[str, Any]) -> str:
     if missing:
         raise JudgeError(f"the reference assigns no module constant {', '.join(sorted(missing))}")
     return ast.unparse(tree)
+
+
+def _replace_literals(tree: ast.Module, numbers: dict[int, Any]) -> None:
+    makers = [n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name in _MAKERS]
+    for node in (inner for maker in makers for inner in ast.walk(maker)):
+        if isinstance(node, ast.Constant) and type(node.value) is int and node.value in numbers:
+            node.value = numbers[node.value]
 
 
 def _assigned(node: ast.stmt) -> set[str]:
@@ -94,7 +107,7 @@ def size_case(problem: Problem, size: str | None) -> Case:
     """
     for profile in problem.sizes:
         if size in (None, profile.name):
-            return Case(name=profile.name, constants=profile.constants)
+            return Case(name=profile.name, constants=profile.constants, dtype=profile.dtype)
     raise JudgeError(f"{problem.name} has no size {size!r}")
 
 
@@ -114,6 +127,7 @@ class CaseReference:
         scale = problem.error_scale
         self._scale_space = _execute(scale, problem.name) if scale else None
         self._signature: Signature | None = None
+        self._answers: dict[str, bool] = {}
 
     def _specs(self) -> tuple[InputSpec, ...]:
         watch = Watch()
@@ -213,8 +227,14 @@ class CaseReference:
         with _our_failure("fails on its own inputs"):
             verdict = self._model.repeats(self.given())
         if verdict == "random":
-            raise JudgeError(f"the reference {DRAWS_NUMBERS}")
+            raise ProblemRefusedError(f"the reference {DRAWS_NUMBERS}")
         return verdict == "stateful"
+
+    def remembered(self, question: str, answer: Callable[[], bool]) -> bool:
+        """Return what `answer` says, and remember it."""
+        if question not in self._answers:
+            self._answers[question] = answer()
+        return self._answers[question]
 
     def check_repeatable(self) -> None:
         """Refuse a reference whose output depends on global random state.
@@ -246,7 +266,13 @@ class CaseReference:
 def _execute(source: str, name: str) -> dict[str, Any]:
     space: dict[str, Any] = {"__name__": f"reference_{name}"}
     with _our_failure(f"of {name} does not load"):
-        exec(compile(source, f"<reference {name}>", "exec"), space)  # noqa: S102 - the problem's own trusted text
+        code = compile(source, f"<reference {name}>", "exec")
+        try:
+            exec(code, space)  # noqa: S102 - the problem's own trusted text
+        except ModuleNotFoundError as error:
+            raise ProblemRefusedError(
+                f"the reference needs the package {error.name}: pip install {error.name}"
+            ) from error
     return space
 
 
@@ -255,6 +281,8 @@ def _our_failure(what: str) -> Iterator[None]:
     """Turn whatever the reference raises into our own failure: it is trusted text."""
     try:
         yield
+    except JudgeError:
+        raise
     except Exception as error:
         raise JudgeError(f"the reference {what}: {error!r}") from error
 

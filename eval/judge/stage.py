@@ -13,6 +13,7 @@ from eval.judge.correctness import Correctness
 from eval.judge.faults import FaultRaised
 from eval.judge.library import operator_name
 from eval.judge.processes import Zygote
+from eval.judge.proposals import references
 from eval.judge.reference import CaseReference, size_case
 from eval.judge.regions import HostRegion, bytes_needed
 from eval.judge.runner import Runner
@@ -95,8 +96,11 @@ class StageJudge:
         """Call `forward` once in the interpreter, and count its launches and operators."""
         if self._interpreter is None:
             self._interpreter = Zygote(cuda=False)
-        references = [CaseReference(job.problem, case) for case in job.problem.cases]
-        cases = [case for case in references if case.float_dtypes() <= set(job.problem.cpu_dtypes)]
+        cases = [
+            case
+            for case in references(job.problem, job.problem.cases)
+            if case.float_dtypes() <= set(job.problem.cpu_dtypes)
+        ]
         if not cases:
             return Ran()
         case = max(cases, key=lambda one: bytes_needed(one.inputs, HostRegion.align, 1))
@@ -108,7 +112,7 @@ class StageJudge:
                 runner.load(code, "ModelNew", tf32=job.problem.tf32)
                 caller = Caller(job.problem, region)
                 key = Correctness(caller, runner, guard=True).prepare_instance(case)
-                runner.call(key, caller.prepare(case, "normal").message, forced=0, guard=True)
+                runner.call(key, caller.prepare(case, caller.usual).message, forced=0, guard=True)
                 facts = runner.facts()
             except FaultRaised:
                 return Ran()

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from eval.judge import audit, stats
-from eval.judge.contents import DENSE
 from eval.judge.faults import FaultRaised, JudgeError, incorrect
 
 if TYPE_CHECKING:
@@ -131,7 +130,7 @@ class TimingSession:
         return audit.bound_ms(target, trusted) <= _AUDIT_TARGET * stats.median(target.event_ms)
 
     def _round(self) -> None:
-        family = _random.choice(list(DENSE))
+        family = _random.choice(self._contestants[0].caller.dense)
         for contestant in _random.sample(self._contestants, len(self._contestants)):
             try:
                 self._turn(contestant, family)

@@ -13,7 +13,7 @@ from eval import rules
 from eval.judge.calls import Caller
 from eval.judge.correctness import Correctness
 from eval.judge.faults import Fault, FaultRaised, JudgeError, failed
-from eval.judge.reference import CaseReference
+from eval.judge.proposals import references
 from eval.judge.regions import HostRegion, Region, bytes_needed
 from eval.judge.runner import Runner
 from eval.judge.weights import transfer_bytes
@@ -31,6 +31,7 @@ from eval.records import (
 if TYPE_CHECKING:
     from eval.dry_launch.gate import CompileGate
     from eval.judge.processes import Zygote
+    from eval.judge.reference import CaseReference
 
 _OUTPUT_FACTOR = 3
 _LAYOUT_FACTOR = 2
@@ -81,7 +82,7 @@ class Trial:
         return fault
 
     def _references(self, cases: tuple[Case, ...]) -> list[CaseReference]:
-        return [CaseReference(self._job.problem, case) for case in cases]
+        return references(self._job.problem, cases)
 
     def _run(self) -> None:
         cases, beyond = self._judgeable(self._references(self._job.problem.cases))
@@ -114,7 +115,7 @@ class Trial:
             VariantResult(case=case.case.name, status="unsupported", detail=_wrong_here(case))
             for case in cases
         ]
-        order = [case.name for case in self._job.problem.variants]
+        order = list(dict.fromkeys(case.name for case in self._job.problem.variants))
         results = [*self._common["variants"], *extra]
         self._common["variants"] = tuple(sorted(results, key=lambda result: order.index(result.case)))
 
