@@ -20,7 +20,7 @@ LEFT = {
     "kept": False,
     "attempt": None,
     "attempts": 2,
-    "note": "nothing <b>passed</b>",
+    "note": "no <b>pass</b>",
 }
 FACTS = [facts_of(attempt(1, passed(timing(3.0, current=2.56))))]
 
