@@ -210,6 +210,8 @@ def test_metrics_are_measured_once_for_each_code_and_stage(tmp_path):
     assert evidence(tmp_path, None, said).metrics(PROBLEM.current_code, stage) == file
     assert looking.metrics(PROBLEM.current_code, load_stage("seed")) is None
     assert looking.metrics(None, stage) is None
+    assert looking.metrics("import ctypes\n" + PROBLEM.current_code, stage) is None
+    assert "not run outside of the walls" in said.pop()
     assert (tmp_path / "runs").read_text() == "run\n"
     other = looking.metrics(PROBLEM.current_code + "# other\n", stage)
     assert other not in {None, file}

@@ -13,6 +13,7 @@ from pathlib import Path
 from eval.client import cuda_device_name
 from eval.dry_launch.records import KernelBuild
 from eval.records import Job, Rejected
+from eval.rules import check_code, static_verdict
 from harness.errors import EnvironmentFailure, UsageError
 from harness.files import text_hash, write_text
 from harness.machine import Profiler
@@ -64,6 +65,10 @@ class Evidence:
 
     def _measured(self, code: str, stage: Stage) -> dict[str, dict[str, int | float]]:
         if self._profiler is None:
+            return {}
+        refused = static_verdict(check_code(code, mode="lenient"))
+        if refused is not None:
+            self._say(f"{stage.name}: no metrics: code that the rules refuse is not run outside of the walls")
             return {}
         job = Job(problem=self._problem.problem, code=code, size=self._plan.size, limits=self._plan.limits)
         try:

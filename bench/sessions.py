@@ -1,0 +1,60 @@
+"""Timing sessions of chosen code, run as the judge runs them; the other scripts here use it."""
+
+from __future__ import annotations
+
+from eval.judge.baselines import Baselines
+from eval.judge.calls import Caller
+from eval.judge.correctness import instance_key
+from eval.judge.processes import Zygote
+from eval.judge.regions import DeviceRegion, bytes_needed
+from eval.judge.result import build_timing
+from eval.judge.runner import Runner
+from eval.judge.timing import Contestant, TimingSession
+from eval.judge.trial import hidden_paths
+from eval.records import Job, Limits, Timing
+
+FOR_LONG = Limits(seconds=3600)
+HEAP_ROOM = 1 << 29
+
+
+class Ring:
+    """Contestants of one job; each has device memory of its own."""
+
+    def __init__(self, job: Job, zygote: Zygote) -> None:
+        self.job, self._zygote = job, zygote
+        self.baselines = Baselines(job.model_copy(update={"timing": False, "current_code": None}), zygote)
+        self._regions: list[DeviceRegion] = []
+        self._contestants: list[Contestant] = []
+
+    def add(self, role: str, code: str, class_name: str = "ModelNew", *, trusted: bool = True) -> Contestant:
+        """Start a runner for `code` and check one of its answers."""
+        lines, case = self.baselines, self.baselines.case
+        inputs = max(lines.most_calls * bytes_needed(case.inputs, DeviceRegion.align), 64 << 20)
+        region = DeviceRegion(inputs, int(1.05 * lines.most_calls * lines.moved_bytes) + HEAP_ROOM)
+        region.poison([])
+        self._regions.append(region)
+        runner = Runner(self._zygote, region, FOR_LONG, hidden=hidden_paths(), cuda=True)
+        caller, key = Caller(self.job.problem, region, lines.private), instance_key(case)
+        runner.load(code, class_name)
+        caller.construct(runner, key, case)
+        caller.checked_call(runner, case, lines.signature, caller.dense[0], key=key)
+        self._contestants.append(Contestant(role, runner, region, caller, key, trusted=trusted))
+        return self._contestants[-1]
+
+    def time(self, seconds: float) -> Timing:
+        """Run one session of all contestants; the first added is the candidate, another is `eager`."""
+        candidate, *others = self._contestants
+        for contestant in self._contestants:
+            contestant.clear()
+        against = next((each for each in others if each.role == "current"), others[0])
+        session = TimingSession(self.baselines.case, self.baselines.signature, self._contestants)
+        session.run(candidate, against, seconds, self.baselines.most_calls)
+        return build_timing(self.job, self.baselines, session, candidate, others, ({}, {}))
+
+    def close(self) -> None:
+        """End the runners and give the memory back."""
+        for contestant in self._contestants:
+            contestant.runner.kill()
+        for region in self._regions:
+            region.close()
+        self.baselines.close()

@@ -1,0 +1,311 @@
+"""How good is the clock? Run on a CUDA GPU; each part writes a JSON file, and all of them one table.
+
+nsight           the judge's medians beside Nsight Compute's gpu__time_duration, from 5 us to 8 ms
+aa               the expert solution against itself: how often it is called a gain
+power            a true gain of 3 % and a true loss of 2 %: how often they are called so
+reproducibility  20 candidates judged twice in fresh processes
+identity         the reference handed in as the candidate, for ten operators
+seed             eager, compile, current code, expert solution, copy and floor beside do_bench
+
+Usage: python bench/timing.py --output FOLDER [--parts nsight,aa,...] [--pairs N] [--seconds S]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from sessions import Ring
+
+from eval import Judge
+from eval.judge.gpu import copy_gb_per_s, identity
+from eval.judge.processes import Zygote
+from eval.records import Job, Passed, Problem, SizeProfile, Timing
+from harness.machine import profiler
+from harness.problems import load_problem
+from harness.profile import measured
+from harness.prompts import load_stage
+
+SEED = load_problem("cumsum_exclusive")
+assert SEED.solution is not None
+assert SEED.current_code is not None
+SOLUTION, CURRENT = SEED.solution.read_text(), SEED.current_code
+MIN_GAIN = load_stage("final_micro_tuning").min_gain
+SHAPES = {
+    "5 us": (132, 4096), "10 us": (512, 4096), "50 us": (4096, 4096),
+    "0.2 ms": (8192, 8192), "0.8 ms": (16384, 16384), "3 ms": (32768, 32768),
+}  # fmt: skip
+SLOWED = """
+
+_Whole = ModelNew
+
+
+class ModelNew(_Whole):
+    def forward(self, x):
+        out = super().forward(x)
+        super().forward(x[: max(2, int({share} * x.shape[0]))])
+        return out
+"""
+OPERATORS = {
+    "relu": "torch.relu(x)",
+    "gelu": "torch.nn.functional.gelu(x)",
+    "sigmoid": "torch.sigmoid(x)",
+    "add": "x + x.roll(1, 0)",
+    "softmax": "torch.softmax(x, dim=1)",
+    "layer norm": "torch.nn.functional.layer_norm(x, x.shape[1:])",
+    "sum": "x.sum(dim=1)",
+    "max": "x.amax(dim=1)",
+    "cumsum": "torch.cumsum(x, dim=1)",
+    "transpose": "x.t().contiguous()",
+    "matmul": "x @ x",
+    "sort": "torch.sort(x, dim=1).values",
+}
+OPERATOR = """
+import torch
+import torch.nn as nn
+
+class Model(nn.Module):
+    def forward(self, x):
+        return {expression}
+
+def get_inputs():
+    return [torch.rand(4096, 4096)]
+
+def get_init_inputs():
+    return []
+"""
+DO_BENCH = """
+import importlib.util, json, sys, torch
+from triton.testing import do_bench
+path, name, rows, columns = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+spec = importlib.util.spec_from_file_location("candidate", path)
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+model = getattr(module, name)(1).cuda()
+if sys.argv[5] == "compile":
+    model = torch.compile(model)
+x = torch.rand(rows, columns, device="cuda")
+with torch.no_grad():
+    print(json.dumps({mode: do_bench(lambda: model(x), return_mode=mode) for mode in ("mean", "median")}))
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--parts", default=",".join(PARTS))
+    parser.add_argument("--pairs", type=int, default=200)
+    parser.add_argument("--seconds", type=float, default=5.0, help="time budget of one session")
+    arguments = parser.parse_args()
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    here = identity() | {"torch": torch.__version__}
+    for part in arguments.parts.split(","):
+        rows = PARTS[part](arguments)
+        text = json.dumps({"part": part, "machine": here, "rows": rows}, indent=1)
+        (arguments.output / f"timing_{part}.json").write_text(text)
+        write_table(arguments.output)
+
+
+def shaped(name: str) -> Problem:
+    """Return the seed's problem with one more official size."""
+    rows, columns = SHAPES[name]
+    size = SizeProfile(name=name, constants={"batch_size": rows, "input_shape": [columns], "dim": 1})
+    return SEED.problem.model_copy(update={"sizes": (size,), "min_bytes": {}, "min_flops": {}})
+
+
+def job_of(problem: Problem, code: str, **more: Any) -> Job:
+    return Job(problem=problem, code=code, size=problem.sizes[0].name, min_gain=MIN_GAIN, **more)
+
+
+def ring(job: Job, zygote: Zygote, **roles: str) -> Ring:
+    """Return the candidate of `job`, the reference, and further roles in turn."""
+    made = Ring(job, zygote)
+    made.add("candidate", job.code, trusted=False)
+    made.add("eager", made.baselines.case.source, "Model")
+    for role, code in roles.items():
+        made.add(role, code)
+    return made
+
+
+def nsight(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    zygote, found, rows = Zygote(cuda=True), profiler(), []
+    kernels = [*((name, "solution", SOLUTION) for name in SHAPES), ("3 ms", "current", CURRENT)]
+    for name, what, code in kernels:
+        job = job_of(shaped(name), code)
+        running = ring(job, zygote)
+        timing = running.time(arguments.seconds)
+        running.close()
+        torch.cuda.empty_cache()
+        reports = measured(job, ["gpu__time_duration.sum"], found, timeout_s=300.0)
+        ncu_ms = sum(report.duration_ns for report in reports) / 1e6
+        rows.append({
+            "code": what, "shape": SHAPES[name], "events_ms": timing.candidate_ms.model_dump(),
+            "judge_ms": timing.judge_ms, "ncu_ms": ncu_ms,
+            "error_us": 1e3 * (timing.candidate_ms.median - ncu_ms),
+            "error_percent": 100 * (timing.candidate_ms.median / ncu_ms - 1),
+        })  # fmt: skip
+        print(json.dumps(rows[-1]), flush=True)
+    zygote.close()
+    return rows
+
+
+def called(running: Ring, pairs: int, seconds: float) -> dict[str, Any]:
+    """Run sessions, and count what is decided."""
+    timings = [running.time(seconds) for _ in range(pairs)]
+    running.close()
+    gains = [timing.speedup.current.median for timing in timings if timing.speedup.current is not None]
+    return {
+        "pairs": pairs,
+        "decisions": Counter(str(timing.decision) for timing in timings),
+        "median_ms": statistics.median(timing.candidate_ms.median for timing in timings),
+        "gain": quantiles(gains),
+        "samples": statistics.median(timing.candidate_ms.samples for timing in timings),
+    }
+
+
+def quantiles(values: list[float]) -> dict[str, float]:
+    cuts = statistics.quantiles(values, n=40, method="inclusive")
+    return {"low_2.5": cuts[0], "median": statistics.median(values), "high_97.5": cuts[-1]}
+
+
+def aa(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    zygote, rows = Zygote(cuda=True), []
+    for name in ("50 us", "3 ms"):
+        running = ring(job_of(shaped(name), SOLUTION), zygote, current=SOLUTION)
+        rows.append({"shape": SHAPES[name], **called(running, arguments.pairs, arguments.seconds)})
+        print(json.dumps(rows[-1]), flush=True)
+    zygote.close()
+    return rows
+
+
+def power(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    zygote, rows = Zygote(cuda=True), []
+    for what, share, candidate_is_slow in (("gain", 0.03, False), ("loss", 0.02, True)):
+        slow = SOLUTION + SLOWED.format(share=share)
+        code, current = (slow, SOLUTION) if candidate_is_slow else (SOLUTION, slow)
+        running = ring(job_of(shaped("3 ms"), code), zygote, current=current)
+        row = called(running, max(1, arguments.pairs // 2), arguments.seconds)
+        rows.append({"true": what, "more_rows": share, **row})
+        print(json.dumps(rows[-1]), flush=True)
+    zygote.close()
+    return rows
+
+
+def variants() -> list[str]:
+    """Return the expert solution with 20 configurations."""
+    made = [
+        SOLUTION.replace("min(8192,", f"min({block},").replace("num_warps=4", f"num_warps={warps}")
+        .replace("STAGES=4", f"STAGES={stages}")
+        for block in (1024, 2048, 4096, 8192) for warps in (2, 4, 8, 16) for stages in (2, 4)
+    ]  # fmt: skip
+    return made[:20]
+
+
+def timed(judge: Judge, job: Job) -> Timing | None:
+    verdict = judge.evaluate(job)
+    if not isinstance(verdict, Passed):
+        print(f"{verdict.status}: {verdict.detail}", flush=True)
+    return verdict.timing
+
+
+def reproducibility(_: argparse.Namespace) -> list[dict[str, Any]]:
+    runs = []
+    for _run in range(2):
+        with Judge("cuda") as judge:
+            runs.append([timed(judge, job_of(shaped("0.8 ms"), code)) for code in variants()])
+    rows = []
+    for first, second in zip(*runs, strict=True):
+        gains = [t.speedup.eager.median for t in (first, second) if t is not None and t.speedup.eager]
+        rows.append({"speedups": gains, "ratio": gains[1] / gains[0] if len(gains) > 1 else None})
+        print(json.dumps(rows[-1]), flush=True)
+    return rows
+
+
+def identical(_: argparse.Namespace) -> list[dict[str, Any]]:
+    rows = []
+    with Judge("cuda") as judge:
+        for name, expression in OPERATORS.items():
+            reference = OPERATOR.format(expression=expression)
+            problem = SEED.problem.model_copy(update={
+                "name": name, "reference": reference, "sizes": (SizeProfile(name="full"),), "cases": (),
+                "variants": (), "min_bytes": {}, "error_budget": {"float32": 1e6}, "error_scale": None,
+                "row_overlap": None, "hash": f"identity {name}",
+            })  # fmt: skip
+            code = reference.replace("class Model(", "class ModelNew(")
+            timing = timed(judge, Job(problem=problem, code=code, rules="off", audits=False))
+            ratio = timing.speedup.eager if timing is not None else None
+            holds = ratio is not None and ratio.low <= 1 <= ratio.high
+            speedup = ratio.model_dump() if ratio is not None else None
+            rows.append({"operator": name, "speedup": speedup, "holds_one": holds})
+            print(json.dumps(rows[-1]), flush=True)
+    return rows
+
+
+def seed(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    with Judge("cuda") as judge:
+        timing = timed(judge, Job(problem=SEED.problem, code=SOLUTION, current_code=CURRENT))
+    assert timing is not None
+    scratch = arguments.output / "code"
+    scratch.mkdir(exist_ok=True)
+    texts = {"eager": SEED.problem.reference, "solution": SOLUTION, "current": CURRENT}
+    for what, text in texts.items():
+        (scratch / f"{what}.py").write_text(text)
+    ours = {
+        "eager": timing.eager_ms, "compile": timing.compile_ms,
+        "current": timing.current_ms, "solution": timing.candidate_ms,
+    }  # fmt: skip
+    for what, quantity in ours.items():
+        path = scratch / f"{what if what != 'compile' else 'eager'}.py"
+        name = "Model" if what in {"eager", "compile"} else "ModelNew"
+        done = subprocess.run(
+            [sys.executable, "-c", DO_BENCH, str(path), name, "32768", "32768", what],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        median = quantity.model_dump() if quantity is not None else None
+        rows.append({"what": what, "ours_ms": median, "do_bench_ms": json.loads(done.stdout)})
+        print(json.dumps(rows[-1]), flush=True)
+    rows.append({"what": "floor", "ms": timing.floor_ms, "copy_gb_per_s": copy_gb_per_s()})
+    return rows
+
+
+def write_table(folder: Path) -> None:
+    """Write all parts that are there into one Markdown file."""
+    lines = ["# How good the clock is", ""]
+    for path in sorted(folder.glob("timing_*.json")):
+        part = json.loads(path.read_text())
+        if len(lines) == 2:
+            lines += [", ".join(str(value) for value in part["machine"].values()), ""]
+        columns = list(dict.fromkeys(key for row in part["rows"] for key in row))
+        lines += [f"## {part['part']}", "", f"| {' | '.join(columns)} |", "| --- " * len(columns) + "|"]
+        lines += [f"| {' | '.join(cell(row.get(key)) for key in columns)} |" for row in part["rows"]]
+        lines.append("")
+    (folder / "timing.md").write_text("\n".join(lines))
+
+
+def cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.5g}"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {cell(inner)}" for key, inner in value.items())
+    return "not measured" if value is None else str(value)
+
+
+PARTS: dict[str, Callable[[argparse.Namespace], list[dict[str, Any]]]] = {
+    "nsight": nsight, "aa": aa, "power": power, "reproducibility": reproducibility,
+    "identity": identical, "seed": seed,
+}  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
