@@ -209,7 +209,7 @@ def test_no_cases_at_all(folder):
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("cumsum", "unknown problem 'cumsum'; the nearest: cumsum_exclusive"),
+        ("cumsum_exc", "unknown problem 'cumsum_exc'; the nearest: cumsum_exclusive"),
         ("cumsum_exlusive", "unknown problem 'cumsum_exlusive'; the nearest: cumsum_exclusive"),
         ("", "is no problem: it must be a folder"),
         ("no/such/folder", "unknown problem 'no/such/folder'"),
