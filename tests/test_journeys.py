@@ -80,9 +80,22 @@ def test_a_struck_attempt_has_no_link(store):
 
 def test_the_newest_run_stands_first_and_an_old_one_without_steps_is_left_out(store):
     store.start_run("kernel-harness optimize", {"stages": STAGES, "model": "alpha"})
-    names = {ran(store, [KEPT]), ran(store, [LEFT])}
+    names = {ran(store, [KEPT]), ran(store, [LEFT]), ran(store, [KEPT], model="beta")}
     found = [journey.run for journey in journeys(store.runs(), ())]
     assert (set(found), found) == (names, sorted(found, reverse=True))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [([KEPT], [KEPT], 1), ([KEPT], [KEPT, LEFT], 1), ([], [KEPT], 1), ([KEPT, LEFT], [KEPT], 2)],
+)
+def test_a_run_that_goes_on_stands_for_the_one_before(store, first, second, told):
+    # Ids hold the second alone: two runs of one second would be in no order.
+    runs = [ran(store, steps) for steps in (first, second)]
+    infos = {info.id: info for info in store.runs()}
+    ordered = [infos[run].model_copy(update={"id": f"{at}"}) for at, run in enumerate(runs)]
+    found = journeys(ordered, FACTS)
+    assert [journey.run for journey in found] == ["1", "0"][:told]
 
 
 @pytest.mark.parametrize("steps", [[{"stage": "fusion"}], ["fusion"], [{**KEPT, "ms": "fast"}]])

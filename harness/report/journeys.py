@@ -60,12 +60,21 @@ class Journey(Record):
 def journeys(runs: Iterable[RunInfo], facts: Sequence[Facts]) -> tuple[Journey, ...]:
     """Return the runs that carried a problem through stages, the newest first.
 
-    An attempt that was struck, or is not among `facts`, is told of and has no link. Raises
-    `EnvironmentFailure` where a run's record is not what `optimize` writes.
+    A run that a later one took up, and walked at least as far, is not told of. An attempt that was
+    struck, or is not among `facts`, is told of and has no link. Raises `EnvironmentFailure` where a
+    run's record is not what `optimize` writes.
     """
     known = {one.id: one for one in facts if not one.void}
-    found = [_journey(run, known) for run in runs if "steps" in run.config]
-    return tuple(sorted(found, key=lambda journey: journey.run, reverse=True))
+    walked = sorted((run for run in runs if "steps" in run.config), key=lambda run: run.id, reverse=True)
+    newest = [run for at, run in enumerate(walked) if not any(_goes_on(run, one) for one in walked[:at])]
+    return tuple(_journey(run, known) for run in newest)
+
+
+def _goes_on(before: RunInfo, after: RunInfo) -> bool:
+    """Tell whether `after` walked the same way as `before`, and no less far."""
+    one, other = before.config, after.config
+    same = all(one.get(name) == other.get(name) for name in ("problem", "model", "stages"))
+    return same and other["steps"][: len(one["steps"])] == one["steps"]
 
 
 def _journey(run: RunInfo, known: Mapping[str, Facts]) -> Journey:
