@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from eval.records import Failed, Rejected, RejectedReason, RulesMode, Tracks, Violation
-from eval.rules.candidate import Candidate
 from eval.rules.facts import kernel_facts, wrapper_names
 from eval.rules.library import library_calls
+from eval.rules.reading import read
 from eval.rules.register import LENIENT_WARNINGS, LIBRARY_RULES, OUTPUT_RULES, RULES
 from eval.rules.report import MAX_VIOLATIONS, RuleReport
-from eval.rules.source import MAX_DEPTH, parse, unparsable
-from eval.rules.walk import TooDeepError, collect
 
 
 def check_code(code: str, *, mode: RulesMode) -> RuleReport:
@@ -19,15 +17,10 @@ def check_code(code: str, *, mode: RulesMode) -> RuleReport:
 
     `lenient` turns `imports` and `order` into warnings; `off` finds facts and no violations.
     """
-    tree = parse(code)
-    if isinstance(tree, Violation):
-        return RuleReport(mode=mode, parse_error=tree)
-    try:
-        candidate = Candidate(collect(code, tree))
-    except TooDeepError:
-        message = f"the code is nested more than {MAX_DEPTH} levels deep; flatten it"
-        return RuleReport(mode=mode, parse_error=unparsable(message))
-    found = () if mode == "off" else tuple(violation for rule in RULES for violation in rule.check(candidate))
+    candidate = read(code)
+    if isinstance(candidate, Violation):
+        return RuleReport(mode=mode, parse_error=candidate)
+    found = () if mode == "off" else tuple(violation for check in RULES for violation in check(candidate))
     return RuleReport(
         mode=mode,
         violations=_arranged(found, code, mode),

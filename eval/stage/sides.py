@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from eval.base import Record
 from eval.records import Violation
-from eval.rules.candidate import Candidate
-from eval.rules.source import parse
-from eval.rules.walk import TooDeepError, collect
+from eval.rules.reading import read
 from eval.stage.configs import Settings, Tuned, kernels_of
 from eval.stage.paths import Path, host_paths
 
@@ -57,12 +56,8 @@ class Side(NamedTuple):
 
 def read_side(code: str, ran: Ran | None) -> Side | None:
     """Return what is known of a piece of code; None where it does not parse."""
-    tree = parse(code)
-    if isinstance(tree, Violation):
-        return None
-    try:
-        candidate = Candidate(collect(code, tree))
-    except TooDeepError:
+    candidate = read(code)
+    if isinstance(candidate, Violation):
         return None
     paths = host_paths(candidate)
     events = [event for path in paths for event in path.events if event.kind == "launch"] if paths else None
@@ -70,6 +65,12 @@ def read_side(code: str, ran: Ran | None) -> Side | None:
     kernels = {name: _completed(kernel, ran) for name, kernel in kernels_of(candidate, events).items()}
     forward = candidate.reach.forward()
     return Side(kernels, paths, ran, getattr(forward.node, "lineno", 1) if forward is not None else 1)
+
+
+@lru_cache(maxsize=16)
+def read_current(code: str) -> Side | None:
+    """Return what the text of a current code alone says: one is compared with many candidates."""
+    return read_side(code, None)
 
 
 def _completed(kernel: Tuned, ran: Ran) -> Tuned:
