@@ -19,6 +19,7 @@ from eval.stage.records import StageRules
 Track = Literal["open", "stage"]
 RulesMode = Literal["strict", "lenient", "off"]
 DeviceChoice = Literal["auto", "cuda", "cpu"]
+BaselinesMode = Literal["live", "session"]
 
 IncorrectReason = Literal[
     "shape", "dtype", "type", "values", "not_finite", "nondeterministic", "mutated_input", "aliased_output"
@@ -84,6 +85,9 @@ class Job(Record):
     limits: Limits = Limits()
     timing: bool = True
     """False judges correctness alone."""
+    baselines: BaselinesMode = "live"
+    """`live`: the baselines take turns with the candidate. `session`: their times may be from earlier in
+    the session of this judge, while one of them, timed again, agrees."""
     require_sandbox: bool = False
     """Refuse to run where a level of isolation is not available."""
 
@@ -156,6 +160,10 @@ class Timing(Record):
     chosen: dict[str, Any] | None = None
     decision: Literal["keep", "revert", "inconclusive"] | None = None
     stable: bool = True
+    baselines: BaselinesMode = "live"
+    """Whether all baselines took turns with the candidate, or times from earlier in the session stand in."""
+    baselines_drift: float | None = None
+    """With `session`, by what part the canary's time has changed since; 0.01 at most."""
     notes: tuple[str, ...] = ()
     samples_ms: dict[str, tuple[float, ...]] = {}
     """Every sample by role: candidate, eager, compile, current."""

@@ -6,7 +6,7 @@ import threading
 from typing import Literal
 
 from eval import Job, Limits
-from eval.records import Record, RulesMode
+from eval.records import BaselinesMode, Record, RulesMode
 from eval.stage.records import StageRules
 from harness.files import text_hash
 from harness.problems import ProblemFolder
@@ -24,6 +24,7 @@ class JobSettings(Record):
     timing: bool = True
     limits: Limits = Limits()
     require_sandbox: bool = False
+    baselines: BaselinesMode = "live"
 
 
 class JobMaker:
@@ -43,7 +44,7 @@ class JobMaker:
             current_code=held_to.code, min_gain=stage.min_gain if stage else None,
             stage_rules=self._rules(problem, held_to, gpu), device=settings.device, size=settings.size,
             rules=settings.rules, audits=settings.rules != "off", limits=settings.limits,
-            timing=settings.timing, require_sandbox=settings.require_sandbox,
+            timing=settings.timing, require_sandbox=settings.require_sandbox, baselines=settings.baselines,
         )  # fmt: skip
 
     def _rules(self, problem: ProblemFolder, held_to: Demand, gpu: GpuSpec | None) -> StageRules | None:

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from eval import EVALUATOR_VERSION, Job, JudgeFailedError, Verdict
-from eval.client import cuda_device_name
 from eval.records import Failed, Tracks
 from harness.errors import EnvironmentFailure
-from harness.executors import Executor, LocalExecutor, NoSlotError
+from harness.executors import Executor, NoSlotError, open_executor
 from harness.extract import extract
 from harness.files import read_text, text_hash
 from harness.jobs import JobMaker, JobSettings
@@ -85,12 +84,9 @@ class _Batch:
 class Pipeline:
     """Judges replies one after another and keeps each result before the next is asked for."""
 
-    def __init__(
-        self, settings: JudgeSettings, store: Store, run: str, *, gpu_name: str | None = None
-    ) -> None:
-        """`gpu_name` is the name of the GPUs that judge, where it is not that of the first one here."""
+    def __init__(self, settings: JudgeSettings, store: Store, run: str) -> None:
         self._settings, self._store, self._run = settings, store, run
-        self._gpu_name = (gpu_name or cuda_device_name()) if settings.device == "cuda" else None
+        self._gpu_name: str | None = None
         self._problems: dict[str, ProblemFolder] = {}
         self._stages: dict[str, Stage] = {}
         self._metrics: dict[Path, Metrics] = {}
@@ -102,14 +98,15 @@ class Pipeline:
     def judge(self, replies: Iterable[Reply | StoredReply], slots: int = 1) -> Iterator[Judged]:
         """Yield attempts as they are done; those judged before come at once.
 
-        A reply that is a row of the store already stays that row.
+        `slots` are judges on the CPU; on GPUs there is one on each. A reply that is a row of the store
+        already stays that row.
         """
-        with LocalExecutor(self._settings.device, slots) as executor:
+        with open_executor(device=self._settings.device, jobs=slots) as executor:
             yield from self.judge_with(executor, replies)
 
     def judge_with(self, executor: Executor, replies: Iterable[Reply | StoredReply]) -> Iterator[Judged]:
         """Do the same with judges that outlive it."""
-        batch = _Batch(executor)
+        batch, self._gpu_name = _Batch(executor), executor.gpu_name
         for reply in replies:
             done = self._begin(reply, batch)
             if done is not None:
@@ -251,6 +248,7 @@ class Pipeline:
             size=self._settings.size,
             evaluator=EVALUATOR_VERSION,
             gpu_name=self._gpu_name,
+            baselines=self._settings.baselines if self._settings.device == "cuda" else "live",
         )
 
     def _own_gpu(self, name: str | None) -> GpuSpec | None:

@@ -204,7 +204,7 @@ def test_a_gpu_that_is_not_there_is_the_machines_fault(place):
 def test_a_reference_that_fails_is_our_failure_and_is_tried_again(place):
     reference = place / "affine/reference.py"
     good = reference.read_text()
-    reference.write_text(good.replace("rows = 4", "rows = 4\nmissing_name"))
+    reference.write_text(good.replace("rows, columns)]", "missing_name)]"))
     (place / "a.py").write_text(HONEST)
     words = ("a.py", "--problem", "affine", "--device", "cpu", "--json", "--rules", "off")
     _, (line,), _ = run(place, *words, code=4)

@@ -65,11 +65,11 @@ def test_targets_of_make_are_there(page):
 
 def test_every_command_is_there_and_in_the_readme():
     assert [module for module in COMMANDS.values() if find_spec(module) is None] == []
-    named = set(re.findall(r"`(\w+)`", README)) | {words[1] for words in commands()}
+    named = set(re.findall(r"`([\w-]+)`", README)) | {words[1] for words in commands()}
     assert set(COMMANDS) - named == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_commands_that_pages_name_are_there(page):
-    named = set(re.findall(r"`kernel-harness (\w+)", page.read_text()))
+    named = set(re.findall(r"`kernel-harness ([\w-]+)", page.read_text()))
     assert named <= set(COMMANDS)

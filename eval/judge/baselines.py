@@ -14,6 +14,7 @@ from eval.judge.reference import CaseReference, size_case
 from eval.judge.regions import DeviceRegion, bytes_needed
 from eval.judge.result import flops_of
 from eval.judge.runner import Runner
+from eval.judge.session_times import SessionTimes
 from eval.judge.timing import Contestant
 from eval.judge.trial import hidden_paths
 from eval.judge.weights import size_of, transfer_bytes
@@ -59,6 +60,7 @@ class Baselines:
         size = self.case.case.name
         self.hard_limit_ms = gpu.hard_limit_ms(job.problem.min_bytes.get(size))
         self.compile_note: str | None = None
+        self.session_times = SessionTimes()
         self._runners: list[Runner] = []
         self._regions: list[DeviceRegion] = []
         self._contestants: list[Contestant] = []

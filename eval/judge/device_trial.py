@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
 from eval.judge import gpu
+from eval.judge.audit import disputed
 from eval.judge.baselines import Baselines, official_case
 from eval.judge.calls import Caller
 from eval.judge.faults import FaultRaised, rejected
 from eval.judge.regions import DeviceRegion, Region, bytes_needed
-from eval.judge.result import build_timing
+from eval.judge.result import build_timing, corrected
+from eval.judge.session_times import DRIFT_LIMIT
 from eval.judge.timing import Contestant, TimingSession
 from eval.judge.trial import Trial
 from eval.judge.weights import transfer_bytes
@@ -27,6 +29,17 @@ __all__ = ["Baselines", "DeviceTrial"]
 
 _BUDGET_SECONDS = 5.0
 _PROFILE_REPEAT = 3
+
+
+class _Turns(NamedTuple):
+    session: TimingSession
+    contestants: list[Contestant]
+    """Those that took turns with the candidate."""
+    clocks: tuple[dict[str, Any], dict[str, Any]]
+    drift: float | None = None
+    """Of the canary, where it alone took turns."""
+    kept: dict[str, list[float]] = {}
+    """Samples from earlier in the session, by role."""
 
 
 class DeviceTrial(Trial):
@@ -72,14 +85,15 @@ class DeviceTrial(Trial):
         if not self._job.timing:
             return
         candidate = Contestant("candidate", runner, region, caller, key, trusted=False)
-        contestants = self._baselines.contestants()
-        target = next((c for c in contestants if c.role == "current"), contestants[0])
-        session = TimingSession(case, signature, [candidate, *contestants])
-        before = gpu.clocks()
-        session.run(candidate, target, _BUDGET_SECONDS, self._baselines.most_calls)
-        after = gpu.clocks()
+        turns = self._take_turns(candidate)
+        contestants = turns.contestants
         caller.checked_call(runner, case, signature, caller.dense[0], key=key, forced=None)
-        timing = build_timing(self._job, self._baselines, session, candidate, contestants, (before, after))
+        timing = build_timing(
+            self._job, self._baselines, turns.session, candidate, contestants, turns.clocks, turns.kept
+        )
+        timing = timing.model_copy(update={"baselines_drift": turns.drift})
+        if turns.drift is None:
+            self._baselines.session_times.keep(timing.samples_ms)
         timing = timing.model_copy(update=self._untrusted_details(runner, caller, case, key))
         self._common["timing"] = timing
         self._common["guarantees"] = self._common["guarantees"].model_copy(update={"clock_audit": True})
@@ -92,11 +106,31 @@ class DeviceTrial(Trial):
                 "hard_limit",
             )
 
+    def _take_turns(self, candidate: Contestant) -> _Turns:
+        """Time the candidate beside all baselines, or beside a canary where their times may be kept."""
+        times = self._baselines.session_times
+        role = times.canary() if self._job.baselines == "session" else None
+        if role is not None:
+            turns = self._timed(candidate, [c for c in self._baselines.contestants() if c.role == role])
+            (canary,) = turns.contestants
+            drift = times.drift(role, corrected(turns.session, canary.event_ms))
+            # One trusted runner alone bounds the exchange too narrowly to accuse anybody.
+            if abs(drift) <= DRIFT_LIMIT and disputed(candidate, [canary]) is None:
+                return turns._replace(drift=drift, kept=times.others(role))
+            candidate.clear()
+        return self._timed(candidate, self._baselines.contestants())
+
+    def _timed(self, candidate: Contestant, contestants: list[Contestant]) -> _Turns:
+        target = next((c for c in contestants if c.role == "current"), contestants[0])
+        case, signature = self._baselines.case, self._baselines.signature
+        session = TimingSession(case, signature, [candidate, *contestants])
+        before = gpu.clocks()
+        session.run(candidate, target, _BUDGET_SECONDS, self._baselines.most_calls)
+        return _Turns(session, contestants, (before, gpu.clocks()))
+
     @staticmethod
     def _check_clock(candidate: Contestant, contestants: list[Contestant]) -> None:
         """Require that the runner's events agree with the judge's clock as trusted runners' do."""
-        from eval.judge.audit import disputed
-
         problem = disputed(candidate, contestants)
         if problem is not None:
             raise rejected("disputed_clock", problem, "clock_audit")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from eval.judge import audit, stats
@@ -19,9 +20,13 @@ _EVENT_MATTERS_MS = 0.05
 def build_timing(
     job: Job, baselines: Baselines, session: TimingSession, candidate: Contestant,
     contestants: list[Contestant], clocks: tuple[dict[str, Any], dict[str, Any]],
+    kept: Mapping[str, list[float]] | None = None,
 ) -> Timing:  # fmt: skip
-    """Return medians, intervals, speed-ups, floor and decision for one candidate."""
-    samples = {c.role: _corrected(session, c.event_ms) for c in [candidate, *contestants]}
+    """Return medians, intervals, speed-ups, floor and decision for one candidate.
+
+    `kept` are samples in ms of baselines that did not take turns this time.
+    """
+    samples = {c.role: corrected(session, c.event_ms) for c in [candidate, *contestants]} | dict(kept or {})
     own = stats.quantity(samples["candidate"])
     gains: dict[str, Ratio] = {
         role: stats.ratio(values, samples["candidate"])
@@ -54,6 +59,7 @@ def build_timing(
         speedup=Speedup(**gains),
         decision=stats.decide(gains.get("current"), job.min_gain, stable=stable),
         stable=stable,
+        baselines="session" if kept else "live",
         notes=tuple(notes),
         samples_ms={role: tuple(round(value, 6) for value in values) for role, values in samples.items()},
         clock={
@@ -75,7 +81,7 @@ def build_timing(
     )  # fmt: skip
 
 
-def _corrected(session: TimingSession, event_ms: list[float]) -> list[float]:
+def corrected(session: TimingSession, event_ms: list[float]) -> list[float]:
     """Subtract the cost of the events themselves where it matters, below 50 µs."""
     if stats.median(event_ms) >= _EVENT_MATTERS_MS:
         return event_ms

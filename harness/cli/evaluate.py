@@ -7,16 +7,14 @@ import shlex
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from eval.client import JudgeFailedError, resolve_device
-from eval.records import DeviceChoice, Limits, RulesMode
-from harness.cli.progress import Steps
+from eval.records import BaselinesMode, DeviceChoice, Limits, RulesMode
+from harness.cli.judging import JudgingSteps
 from harness.errors import EnvironmentFailure
-from harness.executors import LocalExecutor
-from harness.executors.gpus import choose_gpus
+from harness.executors import open_executor
 from harness.inputs import read_replies
 from harness.lines import attempt_line
 from harness.pipeline import Judged, JudgeSettings, Pipeline
@@ -41,13 +39,21 @@ def command(
     metrics: Annotated[Path | None, typer.Option(help="Nsight Compute metrics of that code, JSON.")] = None,
     gpu: Annotated[str | None, typer.Option(help="GPU of the prompt, where a reply names none.")] = None,
     timing: Annotated[bool, typer.Option(help="On a GPU, time what is correct.")] = True,
+    baselines: Annotated[
+        BaselinesMode, typer.Option(help="live: timed beside every candidate; session: once, and watched.")
+    ] = "live",
     timeout: Annotated[float, typer.Option(help="Seconds that one candidate may take.")] = 300.0,
     call_timeout: Annotated[float, typer.Option(help="Seconds that one call may take.")] = 60.0,
     memory_gb: Annotated[float, typer.Option(help="Host memory of one candidate, in 1e9 bytes.")] = 12.0,
     gpus: Annotated[
         str | None, typer.Option(help="Places of the GPUs that judge, for example 0,1; all if not given.")
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="On a CPU, candidates at once; a GPU takes one.")] = 1,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Candidates at once on a CPU or a cluster; a GPU takes one.")
+    ] = None,
+    executor: Annotated[
+        str, typer.Option(help="local, or a Ray cluster: auto or ray://HOST:PORT.")
+    ] = "local",
     require_sandbox: Annotated[
         bool, typer.Option(help="Refuse to run where isolation is incomplete.")
     ] = False,
@@ -57,40 +63,27 @@ def command(
 ) -> int:
     """Judge candidates; what has a verdict already is not judged again."""
     require_judge()
-    found = found_device(device)
-    chosen = choose_gpus(gpus) if found == "cuda" else ()
-    settings = JudgeSettings(
-        problem=problem, stage=stage, device=found, size=size, rules=rules,
-        code=code, metrics=metrics, gpu=gpu, timing=timing, require_sandbox=require_sandbox, fresh=fresh,
-        limits=Limits(seconds=timeout, call_seconds=call_timeout, host_memory_gb=memory_gb),
-    )  # fmt: skip
     replies = list(read_replies(paths))
     code_of_exit = 0
-    with (
-        Store(store) as kept,
-        kept.run(shlex.join(["kernel-harness", *sys.argv[1:]])) as run,
-        Steps(len(replies), f"judging on {found}") as steps,
-        LocalExecutor(found, jobs, gpus=chosen, say=steps.say) as executor,
-    ):
-        pipeline = Pipeline(settings, kept, run, gpu_name=chosen[0].name if chosen else None)
-        for judged in pipeline.judge_with(executor, replies):
-            line = attempt_line(judged.attempt, cached=judged.cached)
-            sys.stdout.write((json.dumps(line) if as_json else _sentence(judged)) + "\n")
-            sys.stdout.flush()
-            steps.step()
-            code_of_exit = max(code_of_exit, _exit_code(judged))
+    with open_executor(executor, device, jobs=jobs, gpus=gpus) as judges:
+        settings = JudgeSettings(
+            problem=problem, stage=stage, device=judges.device, size=size, rules=rules,
+            code=code, metrics=metrics, gpu=gpu, timing=timing, require_sandbox=require_sandbox, fresh=fresh,
+            baselines=baselines,
+            limits=Limits(seconds=timeout, call_seconds=call_timeout, host_memory_gb=memory_gb),
+        )  # fmt: skip
+        with (
+            Store(store) as kept,
+            kept.run(shlex.join(["kernel-harness", *sys.argv[1:]])) as run,
+            JudgingSteps(len(replies), f"judging on {judges.device}", judges) as steps,
+        ):
+            for judged in Pipeline(settings, kept, run).judge_with(judges, replies):
+                line = attempt_line(judged.attempt, cached=judged.cached)
+                sys.stdout.write((json.dumps(line) if as_json else _sentence(judged)) + "\n")
+                sys.stdout.flush()
+                steps.judged(cached=judged.cached)
+                code_of_exit = max(code_of_exit, _exit_code(judged))
     return code_of_exit
-
-
-def found_device(choice: DeviceChoice) -> Literal["cuda", "cpu"]:
-    """Return the device that a choice means here.
-
-    Raises `EnvironmentFailure`: ``cuda`` was asked for and there is none.
-    """
-    try:
-        return "cuda" if resolve_device(choice) == "cuda" else "cpu"
-    except JudgeFailedError as error:
-        raise EnvironmentFailure(str(error)) from error
 
 
 def require_judge() -> None:

@@ -27,8 +27,10 @@ class Steps:
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+            from harness.cli.live import LiveColumn
+
             columns = (TextColumn("{task.description}", markup=False), BarColumn())
-            columns_after = (MofNCompleteColumn(), TimeElapsedColumn())
+            columns_after = (MofNCompleteColumn(), TimeElapsedColumn(), LiveColumn(self.detail))
             self._bar = Progress(*columns, *columns_after, console=Console(stderr=True))
             self._task = self._bar.add_task(self._what, total=self._total)
             self._bar.start()
@@ -38,13 +40,18 @@ class Steps:
         if self._bar is not None:
             self._bar.stop()
 
+    def detail(self) -> str:
+        """Return what else there is to say just now; on a terminal it is asked again and again."""
+        return ""
+
     def step(self) -> None:
         """Count one step."""
         self._done += 1
         if self._bar is not None and self._task is not None:
             self._bar.advance(self._task)
         elif self._done % max(1, self._total // _LINES) == 0 or self._done == self._total:
-            sys.stderr.write(f"{self._what}: {self._done} of {self._total}\n")
+            said = f"{self._what}: {self._done} of {self._total}"
+            sys.stderr.write(", ".join(filter(None, (said, self.detail()))) + "\n")
 
     def say(self, line: str) -> None:
         """Print a line beside the bar."""

@@ -11,11 +11,10 @@ from typing import Annotated
 import typer
 
 from eval.records import DeviceChoice, Limits
-from harness.cli.evaluate import found_device, require_judge
+from harness.cli.evaluate import require_judge
 from harness.cli.listening import is_loopback, listen, names_of
 from harness.errors import EnvironmentFailure, UsageError
-from harness.executors import JudgePool, LocalExecutor
-from harness.executors.gpus import choose_gpus
+from harness.executors import JudgePool, open_executor
 from harness.jobs import JobSettings
 from harness.problems import load_problem
 
@@ -35,7 +34,12 @@ def command(
     ] = None,
     device: Annotated[DeviceChoice, typer.Option(help="auto takes a CUDA GPU where there is one.")] = "auto",
     gpus: Annotated[str | None, typer.Option(help="Places of the GPUs that judge, for example 0,1.")] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="On a CPU, candidates at once.")] = 1,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Candidates at once on a CPU or a cluster; a GPU takes one.")
+    ] = None,
+    executor: Annotated[
+        str, typer.Option(help="local, or a Ray cluster: auto or ray://HOST:PORT.")
+    ] = "local",
     waiting: Annotated[int, typer.Option(min=0, help="Jobs that may wait; beyond, 429.")] = 64,
     timeout: Annotated[float, typer.Option(help="Seconds that one candidate may take.")] = 300.0,
     call_timeout: Annotated[float, typer.Option(help="Seconds that one call may take.")] = 60.0,
@@ -54,11 +58,6 @@ def command(
     token = os.environ.get(token_env) or None
     if token is None and not is_loopback(host):
         raise UsageError(f"{host} is reached from other machines: set {token_env} to a secret token")
-    found = found_device(device)
-    settings = JobSettings(
-        device=found, require_sandbox=require_sandbox,
-        limits=Limits(seconds=timeout, call_seconds=call_timeout, host_memory_gb=memory_gb),
-    )  # fmt: skip
     folders = [load_problem(path) for path in problem or []]
     import uvicorn
 
@@ -67,8 +66,11 @@ def command(
     from harness.judge_server.office import Office
 
     listener, url = listen(host, port)
-    executor = LocalExecutor(found, jobs, gpus=choose_gpus(gpus) if found == "cuda" else ())
-    with JudgePool(executor, waiting) as pool:
+    with JudgePool(open_executor(executor, device, jobs=jobs, gpus=gpus), waiting) as pool:
+        settings = JobSettings(
+            device=pool.device, require_sandbox=require_sandbox,
+            limits=Limits(seconds=timeout, call_seconds=call_timeout, host_memory_gb=memory_gb),
+        )  # fmt: skip
         app = make_app(Office(Desk(settings, folders), pool), names_of(host), token)
         sys.stdout.write(f"{url}\n")
         sys.stdout.flush()

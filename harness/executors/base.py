@@ -35,6 +35,9 @@ class Executor(Protocol):
 
     slots: int
     """How many jobs can be judged at once."""
+    device: Literal["cuda", "cpu"]
+    gpu_name: str | None
+    """Name of the GPUs that judge, all of one; None on a CPU."""
 
     def submit(self, job: Job) -> Future[Verdict]:
         """Queue a job. The future raises `JudgeFailedError` where the judge failed, not the candidate."""

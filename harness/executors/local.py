@@ -1,111 +1,72 @@
-"""Judges on this machine: one process and one thread for each slot, a slot for each GPU."""
+"""Judges on this machine: one process for each slot, a slot for each GPU."""
 
 from __future__ import annotations
 
-import sys
-import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from types import TracebackType
-from typing import Self
+from typing import Literal
 
-from eval import Job, JudgeFailedError, Verdict
-from eval.devices import CudaDevice
-from harness.executors.base import NoSlotError, SlotState
-from harness.executors.slot import STRIKES, Slot
-from harness.executors.tasks import Task, Tasks
+from eval import Case, Job, Judge, Limits, Problem, Verdict
+from eval.devices import CudaDevice, cuda_device_name
+from eval.records import SizeProfile
+from harness.executors.slot import Slot
+from harness.executors.threads import SlotExecutor, to_stderr
 
-_TRIES = 2
+_PATIENCE_SECONDS, _HASTE_SECONDS = 5.0, 1.5
+_REFERENCE = """
+import torch
+
+class Model(torch.nn.Module):
+    def forward(self, x):
+        return x + 1
+
+def get_inputs():
+    return [torch.rand(16)]
+
+def get_init_inputs():
+    return []
+"""
+_CHECK = Job(
+    problem=Problem(
+        name="check", reference=_REFERENCE, sizes=(SizeProfile(name="full"),), cases=(Case(name="16"),),
+        hash="check of a slot",
+    ),
+    code="no code (", timing=False, limits=Limits(seconds=60.0),
+)  # fmt: skip
+"""Brings a judge up, CUDA included, and runs no candidate."""
 
 
-def to_stderr(line: str) -> None:
-    """Say a line to whoever watches the command."""
-    sys.stderr.write(f"{line}\n")
+class LocalSlot(Slot):
+    """A judge process of our own."""
+
+    def __init__(self, name: str, device: str, gpu: CudaDevice | None = None) -> None:
+        super().__init__(name)
+        self.judge = Judge(device, gpu.selector if gpu is not None else None)
+        self._check = _CHECK.model_copy(update={"device": device})
+
+    def _judge(self, job: Job) -> Verdict:
+        return self.judge.evaluate(job)
+
+    def _bring_up(self) -> None:
+        self.judge.evaluate(self._check)
+
+    def _stop(self) -> None:
+        self.judge.stop()
+
+    def close(self, *, in_haste: bool) -> None:
+        """End the judge and every process below it."""
+        self.judge.close(_HASTE_SECONDS if in_haste else _PATIENCE_SECONDS)
 
 
-class LocalExecutor:
-    """Runs up to `slots` jobs at once; each slot keeps its judge between jobs.
-
-    A judge that is lost is replaced, and its candidate tried once more, on another slot where there
-    is one. A slot that fails three times in a row is stopped.
-    """
+class LocalExecutor(SlotExecutor):
+    """Runs up to `slots` jobs at once on this machine; each slot keeps its judge between jobs."""
 
     def __init__(
-        self, device: str, slots: int = 1, *, gpus: Sequence[CudaDevice] = (),
+        self, device: Literal["cuda", "cpu"], slots: int = 1, *, gpus: Sequence[CudaDevice] = (),
         say: Callable[[str], None] = to_stderr,
     ) -> None:  # fmt: skip
         """Take `slots` judges on `device`, or one on each of `gpus`; `say` is told of what is stopped."""
-        self._slots = [Slot(f"GPU {gpu.index}", device, gpu) for gpu in gpus] or [
-            Slot(f"{device} {number}", device) for number in range(slots)
-        ]
-        self.slots = len(self._slots)
-        self._say = say
-        self._tasks = Tasks([slot.name for slot in self._slots])
-        self._threads = [
-            threading.Thread(target=self._serve, args=(slot,), name=slot.name, daemon=True)
-            for slot in self._slots
-        ]
-        for thread in self._threads:
-            thread.start()
-
-    def submit(self, job: Job) -> Future[Verdict]:
-        """Queue a job. The future raises `JudgeFailedError` where the judge failed, not the candidate.
-
-        With every slot stopped that is a `NoSlotError`.
-        """
-        task = Task(job)
-        self._tasks.put(task)
-        return task.future
-
-    def states(self) -> tuple[SlotState, ...]:
-        """Return what each slot does now."""
-        return tuple(slot.state() for slot in self._slots)
-
-    def _serve(self, slot: Slot) -> None:
-        while (task := self._tasks.take(slot.name)) is not None:
-            if not task.lost_on and not task.future.set_running_or_notify_cancel():
-                continue
-            try:
-                verdict = slot.evaluate(task.job)
-            except JudgeFailedError as error:
-                self._failed(slot, task, error)
-            except BaseException as error:  # noqa: BLE001 - our own bug goes to its one owner, the caller
-                task.future.set_exception(error)
-            else:
-                task.future.set_result(verdict)
-
-    def _failed(self, slot: Slot, task: Task, error: JudgeFailedError) -> None:
-        if not error.lost:
-            task.future.set_exception(error)
-            return
-        slot.strikes += slot.name not in task.lost_on
-        task.lost_on.append(slot.name)
-        if len(task.lost_on) < _TRIES:
-            self._tasks.put(task)
-        else:
-            task.future.set_exception(JudgeFailedError(f"{error} (tried {_TRIES} times)"))
-        slot.recover()
-        if slot.stopped:
-            self._stop(slot, error)
-
-    def _stop(self, slot: Slot, error: JudgeFailedError) -> None:
-        why = f"{slot.name} is stopped after {STRIKES} failures in a row, the last: {error}"
-        self._say(why)
-        self._tasks.stop(slot.name, NoSlotError(f"no slot is left: {why}"))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None
-    ) -> None:
-        self._tasks.close(cancel=kind is not None)
-        if kind is None:
-            for thread in self._threads:
-                thread.join()
-        for slot in self._slots:
-            slot.judge.stop()
-        for slot in self._slots:
-            slot.judge.__exit__(kind, value, tb)
-        for thread in self._threads:
-            thread.join()
+        self.device = device
+        named = gpus[0].name if gpus else cuda_device_name()
+        self.gpu_name = named if device == "cuda" else None
+        own = [LocalSlot(f"GPU {gpu.index}", device, gpu) for gpu in gpus]
+        super().__init__(own or [LocalSlot(f"{device} {number}", device) for number in range(slots)], say)

@@ -20,7 +20,7 @@ class JudgePool:
 
     def __init__(self, executor: Executor, waiting: int = 64) -> None:
         self._executor = executor
-        self.slots = executor.slots
+        self.slots, self.device, self.gpu_name = executor.slots, executor.device, executor.gpu_name
         self.bound = executor.slots + waiting
         self._held = 0
         self._changed = threading.Condition()

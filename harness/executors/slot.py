@@ -1,46 +1,25 @@
-"""One slot: a judge on one device, replaced when it is lost, and stopped after three strikes."""
+"""One slot: a place where one candidate at a time is judged, stopped after three failures in a row."""
 
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 
-from eval import Case, Job, Judge, JudgeFailedError, Limits, Problem, Verdict
-from eval.devices import CudaDevice
-from eval.records import SizeProfile
+from eval import Failed, Job, JudgeFailedError, Verdict
 from harness.executors.base import SlotStage, SlotState
 
 STRIKES = 3
-_REFERENCE = """
-import torch
-
-class Model(torch.nn.Module):
-    def forward(self, x):
-        return x + 1
-
-def get_inputs():
-    return [torch.rand(16)]
-
-def get_init_inputs():
-    return []
-"""
-_CHECK = Job(
-    problem=Problem(
-        name="check", reference=_REFERENCE, sizes=(SizeProfile(name="full"),), cases=(Case(name="16"),),
-        hash="check of a slot",
-    ),
-    code="no code (", timing=False, limits=Limits(seconds=60.0),
-)  # fmt: skip
-"""Brings a judge up, CUDA included, and runs no candidate."""
+_DIED = {"crash", "memory"}
+"""What a runner's death may look like; who died of the candidate dies of it again."""
 
 
-class Slot:
-    """Owned by one thread; `state` may be read by others."""
+class Slot(ABC):
+    """Owned by one thread; `state` may be read, and `stop` called, by others."""
 
-    def __init__(self, name: str, device: str, gpu: CudaDevice | None = None) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
-        self.judge = Judge(device, gpu.selector if gpu is not None else None)
-        self._check = _CHECK.model_copy(update={"device": device})
         self.strikes = 0
+        self._ended = False
         self._stage: SlotStage = "idle"
         self._judged, self._busy_s = 0, 0.0
         self._since: float | None = None
@@ -60,7 +39,7 @@ class Slot:
         )  # fmt: skip
 
     def evaluate(self, job: Job) -> Verdict:
-        """Judge one candidate; a verdict clears the strikes.
+        """Judge one candidate, and once more where its runner died; a verdict clears the strikes.
 
         Raises:
             JudgeFailedError: with `lost` where the next try needs another judge.
@@ -68,7 +47,9 @@ class Slot:
         """
         self._stage, self._since = "judging", time.monotonic()
         try:
-            verdict = self.judge.evaluate(job)
+            verdict = self._judge(job)
+            if isinstance(verdict, Failed) and verdict.phase in _DIED:
+                verdict = self._judge(job)
         except OSError as error:
             raise JudgeFailedError(f"the judge process is gone: {error}", lost=True) from error
         finally:
@@ -81,9 +62,9 @@ class Slot:
     def recover(self) -> None:
         """Bring up another judge; each that does not come up is a strike."""
         self._stage = "checking"
-        while not self.stopped:
+        while not self.stopped and not self._ended:
             try:
-                self.judge.evaluate(self._check)
+                self._bring_up()
             except JudgeFailedError as error:
                 if not error.lost:
                     break
@@ -93,3 +74,22 @@ class Slot:
                 break
             self.strikes += 1
         self._stage = "idle"
+
+    def stop(self) -> None:
+        """Tell the slot to end, without waiting until it has; what it is judging fails."""
+        self._ended = True
+        self._stop()
+
+    @abstractmethod
+    def _judge(self, job: Job) -> Verdict: ...
+
+    @abstractmethod
+    def _bring_up(self) -> None:
+        """Get a judge that works; raise `JudgeFailedError` or `OSError` where there is none."""
+
+    @abstractmethod
+    def _stop(self) -> None: ...
+
+    @abstractmethod
+    def close(self, *, in_haste: bool) -> None:
+        """End the judge after `stop`, soon by force where `in_haste`."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Literal
 
-from eval.records import Record, RulesMode
+from eval.records import BaselinesMode, Record, RulesMode
 
 
 def digest(*parts: object) -> str:
@@ -63,8 +63,11 @@ class JudgeKey(Record):
     evaluator: str
     gpu_name: str | None = None
     """Device name of the GPU that judges; None on a CPU."""
+    baselines: BaselinesMode = "live"
+    """Whether times of baselines may be from earlier in the judge's session."""
 
     @property
     def hash(self) -> str:
-        """The address under which the verdict is kept."""
-        return digest("judge", self.model_dump(mode="json"))
+        """The address under which the verdict is kept; `live` is left out: older keys know no other."""
+        left_out = {"baselines"} if self.baselines == "live" else set()
+        return digest("judge", self.model_dump(mode="json", exclude=left_out))

@@ -1,0 +1,42 @@
+"""Where a command judges: on this machine, or on a Ray cluster."""
+
+from __future__ import annotations
+
+from eval.client import JudgeFailedError, resolve_device
+from eval.records import DeviceChoice
+from harness.errors import EnvironmentFailure, UsageError
+from harness.executors.base import Executor
+from harness.executors.gpus import choose_gpus
+from harness.executors.local import LocalExecutor
+
+LOCAL, AUTO, RAY = "local", "auto", "ray://"
+
+
+def open_executor(
+    where: str = LOCAL, device: DeviceChoice = "auto", *, jobs: int | None = None, gpus: str | None = None
+) -> Executor:
+    """Return the executor for ``local``, ``auto`` (the Ray cluster that is found here) or ``ray://HOST:PORT``.
+
+    On a local CPU `jobs` judges work at once, on local GPUs one on each of `gpus`, on a cluster
+    `jobs`, by default one for each GPU that it has.
+
+    Raises:
+        UsageError: the words do not go together.
+        EnvironmentFailure: there is no such device, no Ray, or no cluster.
+
+    """
+    if where == AUTO or where.startswith(RAY):
+        from harness.executors.cluster import RayExecutor
+
+        if gpus is not None:
+            raise UsageError("--gpus names GPUs of this machine; on a cluster say how many with --jobs")
+        return RayExecutor(where, device, jobs)
+    if where != LOCAL:
+        raise UsageError(f"--executor {where!r}: there are: {LOCAL}, {AUTO}, {RAY}HOST:PORT")
+    try:
+        found = resolve_device(device)
+    except JudgeFailedError as error:
+        raise EnvironmentFailure(str(error)) from error
+    if found != "cuda":
+        return LocalExecutor("cpu", jobs or 1)
+    return LocalExecutor("cuda", gpus=choose_gpus(gpus))

@@ -1,0 +1,165 @@
+"""Judges on a Ray cluster: one actor for each GPU, placed, scaled and replaced by Ray.
+
+The driver alone holds the store; what an actor returns is one verdict. Every node needs the same
+version of this package and of torch.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any, Literal
+
+from pydantic import TypeAdapter
+
+from eval import EVALUATOR_VERSION, Job, JudgeFailedError, Verdict
+from eval.client import cuda_device_name
+from harness.errors import EnvironmentFailure
+from harness.executors.local import LocalSlot
+from harness.executors.slot import STRIKES, Slot
+from harness.executors.threads import SlotExecutor, to_stderr
+
+_VERDICT: TypeAdapter[Verdict] = TypeAdapter(Verdict)
+_POLL_SECONDS = 0.5
+
+
+class JudgeActor:
+    """Lives in a worker process of Ray's, which shows it the one GPU that is its own."""
+
+    def __init__(self, device: str) -> None:
+        self._slot = LocalSlot("actor", device)
+        self._gpu = cuda_device_name() if device == "cuda" else None
+
+    def about(self) -> str:
+        """Bring a judge up, and say what it is as JSON: evaluator version and name of the GPU."""
+        self._slot.recover()
+        if self._slot.stopped:
+            self._slot.strikes = 0
+            return json.dumps({"error": "the judge does not come up on its node", "lost": True})
+        return json.dumps({"evaluator": EVALUATOR_VERSION, "gpu": self._gpu})
+
+    def evaluate(self, job: str) -> str:
+        """Judge a job, and return ``{"verdict": …}`` or ``{"error": …, "lost": …}`` as JSON."""
+        try:
+            verdict = self._slot.evaluate(Job.model_validate_json(job))
+        except JudgeFailedError as error:
+            return json.dumps({"error": str(error), "lost": error.lost})
+        return json.dumps({"verdict": verdict.model_dump(mode="json")})
+
+
+class RaySlot(Slot):
+    """The driver's end of an actor; a new one takes its place when its node or its process is lost."""
+
+    def __init__(self, name: str, device: str, ray: Any, gpu_name: str | None) -> None:
+        """`gpu_name` is what the GPU must be called, so that times can be compared."""
+        super().__init__(name)
+        self._ray, self._gpu_name = ray, gpu_name
+        resources = {"num_cpus": 1, "num_gpus": 1 if device == "cuda" else 0}
+        self._kind = ray.remote(**resources, max_restarts=0)(JudgeActor)
+        self._device = device
+        self._actor: Any = None
+
+    def _judge(self, job: Job) -> Verdict:
+        if self._actor is None:
+            self._bring_up()
+        answer = self._ask(self._actor.evaluate, job.model_dump_json())
+        return _VERDICT.validate_python(answer["verdict"])
+
+    def _bring_up(self) -> None:
+        self._let_go()
+        self._actor = self._kind.remote(self._device)
+        try:
+            about = self._ask(self._actor.about)
+        except JudgeFailedError:
+            self._let_go()
+            raise
+        expected = {"evaluator": EVALUATOR_VERSION, "gpu": self._gpu_name}
+        if about != expected:
+            self.strikes = STRIKES
+            raise JudgeFailedError(f"its node has {about}, where {expected} is needed", lost=True)
+
+    def _ask(self, method: Any, *arguments: str) -> dict[str, Any]:
+        """Wait for an actor's answer as long as it takes: it may wait for a node that is still to come."""
+        try:
+            answer = method.remote(*arguments)
+            while not self._ended:
+                if self._ray.wait([answer], timeout=_POLL_SECONDS)[0]:
+                    said: dict[str, Any] = json.loads(self._ray.get(answer))
+                    break
+            else:
+                raise JudgeFailedError("the judge was closed")
+        except (self._ray.exceptions.RayError, ConnectionError) as error:
+            raise JudgeFailedError(
+                f"{self.name}: its actor is gone: {_first_line(error)}", lost=True
+            ) from error
+        if "error" in said:
+            raise JudgeFailedError(said["error"], lost=said["lost"])
+        return said
+
+    def _let_go(self) -> None:
+        actor, self._actor = self._actor, None
+        if actor is not None:
+            self._ray.kill(actor)
+
+    def _stop(self) -> None:
+        return
+
+    def close(self, *, in_haste: bool) -> None:  # noqa: ARG002 - Ray kills at once
+        """End the actor; its judge ends with it."""
+        self._let_go()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+class RayExecutor(SlotExecutor):
+    """Runs jobs on up to `slots` actors at once; by default as many as the cluster has room for now."""
+
+    def __init__(
+        self, address: str, device: str, slots: int | None = None, *, say: Callable[[str], None] = to_stderr
+    ) -> None:
+        """Connect to the cluster at `address`, ``auto`` or ``ray://HOST:PORT``.
+
+        Raises:
+            EnvironmentFailure: Ray is not installed, or no cluster answers there.
+
+        """
+        self._ray = _connected(address)
+        self.device: Literal["cuda", "cpu"] = self._device(device)
+        kind = "GPU" if self.device == "cuda" else "CPU"
+        number = slots or int(self._ray.cluster_resources().get(kind, 0))
+        if not number:
+            self._ray.shutdown()
+            raise EnvironmentFailure(
+                f"the cluster at {address} has no {kind}; say how many will come: --jobs N"
+            )
+        self.gpu_name: str | None = None
+        if self.device == "cuda":
+            self.gpu_name = self._ray.get(self._ray.remote(num_gpus=1)(cuda_device_name).remote())
+        names = [f"{kind} actor {place}" for place in range(number)]
+        super().__init__([RaySlot(name, self.device, self._ray, self.gpu_name) for name in names], say)
+
+    def _device(self, choice: str) -> Literal["cuda", "cpu"]:
+        if choice == "auto":
+            return "cuda" if self._ray.cluster_resources().get("GPU", 0) >= 1 else "cpu"
+        return "cuda" if choice == "cuda" else "cpu"
+
+    def __exit__(self, *reason: Any) -> None:  # noqa: PYI036 - handed on as they come
+        super().__exit__(*reason)
+        self._ray.shutdown()
+
+
+def _connected(address: str) -> Any:
+    if find_spec("ray") is None:
+        raise EnvironmentFailure("--executor needs Ray: pip install 'kernel-harness[ray]', on every node")
+    import ray
+
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+    except (ConnectionError, ray.exceptions.RayError) as error:
+        raise EnvironmentFailure(
+            f"no Ray cluster answers at {address!r}: {_first_line(error)}; docs/cluster.md says how"
+        ) from error
+    return ray
