@@ -1,0 +1,281 @@
+"""How many candidates a minute are judged, and how busy the GPUs are meanwhile.
+
+Parts: `static` (10,000 replies extracted and checked on the CPU), `interpreter` (all sample replies on
+the CPU), `gpu` (one problem at full timing, beside a naive harness on three of the same candidates) and
+`problems` (every problem of the project with its own answers). For several GPUs and for Ray run `gpu`
+with --gpus 0, then 0,1 and so on, or with --executor, and compare; --seconds repeats the list so long.
+
+Usage: python bench/throughput.py --output FOLDER --parts static,interpreter,gpu [--size full] [--gpus 0,1]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from importlib.util import find_spec
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Self
+
+from eval.client import cuda_device_name
+from eval.records import BaselinesMode
+from eval.rules import check_code
+from eval.stage.check import check_stage
+from harness.executors import Executor, open_executor
+from harness.extract import extract
+from harness.pipeline import JudgeSettings, Pipeline
+from harness.problems import load_problem, problem_names
+from harness.prompts import Given, demand, load_stage
+from harness.records import Candidate, Reply
+from harness.store import Store
+
+ROOT = Path(__file__).resolve().parent.parent
+PROBLEM, STAGE, GPU = "cumsum_exclusive", "final_micro_tuning", "4090"
+NAIVE_CANDIDATES = 3
+NAIVE = """
+import importlib.util, json, sys, torch
+def load(name, path):
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+reference, candidate = load("reference", sys.argv[1]), load("candidate", sys.argv[2])
+for name, value in json.loads(sys.argv[3]).items():
+    setattr(reference, name, value)
+args = reference.get_init_inputs()
+model, new = reference.Model(*args).cuda(), candidate.ModelNew(*args).cuda()
+right = True
+with torch.no_grad():
+    for seed in range(5):
+        torch.manual_seed(seed)
+        inputs = [x.cuda() if isinstance(x, torch.Tensor) else x for x in reference.get_inputs()]
+        right &= torch.allclose(model(*inputs), new(*inputs), rtol=1e-2, atol=1e-2)
+    flush = torch.empty(256 << 20, dtype=torch.uint8, device="cuda")
+    times = []
+    for function in (new, model):
+        events = []
+        for _ in range(100):
+            flush.zero_()
+            start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            start.record(); function(*inputs); end.record()
+            events.append((start, end))
+        torch.cuda.synchronize()
+        times.append(sorted(a.elapsed_time(b) for a, b in events)[50])
+print(json.dumps({"right": right, "ms": times}))
+"""
+"""What a first harness does: a fresh process, inputs made on the CPU, 100 calls of each with a flush."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--parts", default="static,interpreter")
+    parser.add_argument("--replies", type=int, default=10_000, help="of the static part")
+    parser.add_argument("--jobs", type=int, default=2, help="processes or judges on the CPU")
+    parser.add_argument("--size", default="full")
+    parser.add_argument("--candidates", type=int, default=32)
+    parser.add_argument("--seconds", type=float, default=0.0, help="repeat the list at least so long")
+    parser.add_argument("--gpus", default=None)
+    parser.add_argument("--executor", default="local")
+    parser.add_argument("--baselines", choices=("live", "session"), default="live")
+    options = parser.parse_args()
+    parts = {"static": static, "interpreter": interpreter, "gpu": gpu, "problems": problems}
+    result: dict[str, Any] = {"machine": platform.platform(), "python": platform.python_version()}
+    for name in options.parts.split(","):
+        result[name] = parts[name](options)
+        print(table(name, result[name]), flush=True)
+    options.output.mkdir(parents=True, exist_ok=True)
+    (options.output / "throughput.json").write_text(json.dumps(result, indent=2) + "\n")
+
+
+def static(options: argparse.Namespace) -> dict[str, Any]:
+    texts = sample_replies()
+    many = [distinct(texts[number % len(texts)], number) for number in range(options.replies)]
+    start = time.perf_counter()
+    with ProcessPoolExecutor(options.jobs) as pool:
+        outcomes = Counter(pool.map(checked, many, chunksize=100))
+    seconds = time.perf_counter() - start
+    return {
+        "replies": options.replies, "processes": options.jobs, "seconds": seconds,
+        "per_second": options.replies / seconds, "outcomes": dict(outcomes),
+    }  # fmt: skip
+
+
+@cache
+def held_to() -> Any:
+    problem = load_problem(PROBLEM)
+    return demand(problem, load_stage(STAGE), Given(gpu=GPU))
+
+
+def checked(text: str) -> str:
+    """Extract and check one reply, the rules of the stage too, and name what came of it."""
+    found = extract(text)
+    if not isinstance(found, Candidate):
+        return "nothing extracted"
+    report = check_code(found.code, mode="strict")
+    if report.parse_error is not None or report.errors:
+        return "refused"
+    stage = check_stage(found.code, held_to().code, held_to().rules)
+    return {True: "legal", False: "breaks the stage", None: "undecided"}[stage.legal]
+
+
+def interpreter(options: argparse.Namespace) -> dict[str, Any]:
+    replies = [reply(PROBLEM, text, number, STAGE) for number, text in enumerate(sample_replies())]
+    with open_executor("local", "cpu", jobs=options.jobs) as executor:
+        return judged(executor, replies, None)
+
+
+def gpu(options: argparse.Namespace) -> dict[str, Any]:
+    codes = [text for text in sample_replies() if checked(text) in {"legal", "breaks the stage", "undecided"}]
+    wanted = [distinct(codes[number % len(codes)], number) for number in range(options.candidates)]
+    with open_executor(options.executor, "cuda", gpus=options.gpus) as executor:
+        replies = [reply(PROBLEM, text, number, STAGE) for number, text in enumerate(wanted)]
+        found = judged(executor, replies, options.size, options.baselines)
+        while found["seconds"] < options.seconds:
+            times = 1 + int(options.seconds / found["seconds"])
+            more = [distinct(text, number) for number, text in enumerate(wanted * times, len(wanted))]
+            replies = [reply(PROBLEM, text, number, STAGE) for number, text in enumerate(more)]
+            found = judged(executor, replies, options.size, options.baselines)
+    naive = naive_seconds([candidate_code(text) for text in wanted[:NAIVE_CANDIDATES]], options.size)
+    ratio = statistics.median(naive) / found["steady_s"]["median"] if naive else None
+    return {
+        "size": options.size,
+        "baselines": options.baselines,
+        **found,
+        "naive_s": naive,
+        "times_faster": ratio,
+    }
+
+
+def problems(options: argparse.Namespace) -> dict[str, Any]:
+    replies = []
+    for name in problem_names():
+        folder = load_problem(name)
+        own = [folder.solution.read_text()] if folder.solution is not None else []
+        own += [folder.current_code] if folder.current_code is not None else []
+        replies += [reply(name, text, number, None, is_code=True) for number, text in enumerate(own)]
+    with open_executor(options.executor, "auto", jobs=options.jobs, gpus=options.gpus) as executor:
+        return judged(executor, replies, None)
+
+
+def judged(
+    executor: Executor, replies: list[Reply], size: str | None, baselines: BaselinesMode = "live"
+) -> dict[str, Any]:
+    """Judge replies as the command does, and say how long each took once the first was there."""
+    settings = JudgeSettings(device=executor.device, size=size, gpu=GPU, baselines=baselines)
+    done: list[float] = []
+    outcomes: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "bench.db") as store:
+        before = sum(state.busy_s for state in executor.states())
+        start = time.perf_counter()
+        with store.run("bench") as run, Busy() as busy:
+            for one in Pipeline(settings, store, run).judge_with(executor, replies):
+                done.append(time.perf_counter() - start)
+                verdict = one.attempt.verdict
+                outcomes[verdict.status if verdict is not None else "error"] += 1
+        slots = sum(state.busy_s for state in executor.states()) - before
+    return {
+        "candidates": len(replies), "slots": executor.slots, "seconds": done[-1],
+        "per_minute": 60 * len(done) / done[-1], "first_s": done[0], "outcomes": dict(outcomes),
+        "steady_s": steady(done), "slots_busy": slots / (done[-1] * executor.slots),
+        "gpu_busy": busy.share(),
+    }  # fmt: skip
+
+
+def steady(done: list[float]) -> dict[str, float]:
+    """Seconds between one verdict and the next, those that came together counted apart."""
+    gaps = sorted(after - before for before, after in pairwise(done)) or [done[0]]
+    mean = (done[-1] - done[0]) / max(1, len(done) - 1)
+    last = min(len(gaps) - 1, round(0.95 * len(gaps)))
+    return {"median": statistics.median(gaps), "mean": mean, "percentile_95": gaps[last]}
+
+
+class Busy:
+    """Samples how often the GPUs run kernels, by NVML; knows nothing where there is none."""
+
+    def __enter__(self) -> Self:
+        self._samples: list[list[int]] = []
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._sample)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _sample(self) -> None:
+        if find_spec("pynvml") is None or cuda_device_name() is None:
+            return
+        import pynvml
+
+        pynvml.nvmlInit()
+        handles = [pynvml.nvmlDeviceGetHandleByIndex(n) for n in range(pynvml.nvmlDeviceGetCount())]
+        while not self._over.wait(0.1):
+            self._samples.append([pynvml.nvmlDeviceGetUtilizationRates(handle).gpu for handle in handles])
+
+    def share(self) -> float | None:
+        """Return the mean over time of the GPUs that were used at all, 0 to 1."""
+        used = [statistics.fmean(gpu) / 100 for gpu in zip(*self._samples, strict=True) if any(gpu)]
+        return statistics.fmean(used) if used else None
+
+
+def naive_seconds(codes: list[str], size: str) -> list[float]:
+    """Seconds of a naive harness for each candidate, start to end."""
+    problem = load_problem(PROBLEM).problem
+    constants = next(profile.constants for profile in problem.sizes if profile.name == size)
+    seconds = []
+    with tempfile.TemporaryDirectory() as folder:
+        reference, candidate = Path(folder, "reference.py"), Path(folder, "candidate.py")
+        reference.write_text(problem.reference)
+        for code in codes:
+            candidate.write_text(code)
+            start = time.perf_counter()
+            words = [sys.executable, "-c", NAIVE, str(reference), str(candidate), json.dumps(constants)]
+            subprocess.run(words, check=False, capture_output=True)
+            seconds.append(time.perf_counter() - start)
+    return seconds
+
+
+def sample_replies() -> list[str]:
+    return [path.read_text() for path in sorted((ROOT / "tests/replies").glob("*.md"))]
+
+
+def candidate_code(text: str) -> str:
+    found = extract(text)
+    assert isinstance(found, Candidate)
+    return found.code
+
+
+def distinct(text: str, number: int) -> str:
+    """Give the code of a reply a docstring of its own, so that it is nobody's twin."""
+    return text.replace("```python\n", f'```python\n"""Number {number}."""\n', 1)
+
+
+def reply(problem: str, text: str, number: int, stage: str | None, *, is_code: bool = False) -> Reply:
+    return Reply(
+        model="bench", sample=number, text=text, problem=problem, stage=stage, is_code=is_code,
+        source=f"{problem} {number}",
+    )  # fmt: skip
+
+
+def table(name: str, result: dict[str, Any]) -> str:
+    rows = [
+        f"{key}: {value:.3f}" if isinstance(value, float) else f"{key}: {value}"
+        for key, value in result.items()
+    ]
+    return "\n  ".join([name, *rows])
+
+
+if __name__ == "__main__":
+    main()
