@@ -24,7 +24,8 @@ def check(candidate: Candidate) -> Iterator[Violation]:
     body = [node for node in candidate.module.tree.body if not _elsewhere(candidate, node)]
     kernels = [position for position, node in enumerate(body) if _is_kernel(candidate, node)]
     models = [position for position, node in enumerate(body) if _is_model(node)]
-    first, last = (kernels[0], kernels[-1]) if kernels else (0, -1)
+    imports = next((place for place, node in enumerate(body) if not _is_import(node)), len(body))
+    first, last = (kernels[0], kernels[-1]) if kernels else (imports, imports - 1)
     end = models[-1] if models else len(body)
     return chain(
         _inside(candidate),

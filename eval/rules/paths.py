@@ -6,6 +6,8 @@ value whose origin cannot be seen.
 
 from __future__ import annotations
 
+from functools import cache
+from importlib import import_module
 from typing import NamedTuple
 
 
@@ -71,14 +73,15 @@ STANDARD_LIBRARY = table(
     """),
     (DYNAMIC, """
         importlib imp pkgutil runpy code codeop marshal codecs base64 binascii zlib ast types zipimport
-        operator.attrgetter operator.methodcaller
+        operator.attrgetter operator.methodcaller string.Formatter typing.get_type_hints
+        typing.ForwardRef dataclasses.make_dataclass
     """),
     (ENVIRONMENT, """
         os posix platform resource pwd getpass psutil
     """),
     (FILES, """
         io pathlib tempfile shutil glob pickle shelve sqlite3 dbm csv fileinput _io dill cloudpickle
-        fcntl
+        fcntl logging.FileHandler
     """),
     (NETWORK, """
         socket urllib http requests ssl ftplib smtplib httpx aiohttp
@@ -232,6 +235,7 @@ HARMLESS = frozenset({
     "logging", "fractions", "decimal", "textwrap", "json", "operator.mul", "operator.itemgetter",
 })  # fmt: skip
 """Modules that neither compute on tensors nor reach outside; importing them is still against `imports`."""
+_SUBMODULES = frozenset({"collections.abc"})
 
 
 def tampering(path: str) -> Reason | None:
@@ -243,7 +247,25 @@ def tampering(path: str) -> Reason | None:
         if reason is not None:
             return reason
     inner = next((part for part in parts[1:] if part in STANDARD_LIBRARY and part not in _INNER_NAMES), None)
-    return STANDARD_LIBRARY[inner] if inner is not None else None
+    if inner is not None:
+        return STANDARD_LIBRARY[inner]
+    return DYNAMIC if _is_hidden(parts) else None
+
+
+def _is_hidden(parts: list[str]) -> bool:
+    """Tell whether this is something that a harmless module happens to hold, such as another module."""
+    if parts[0] not in HARMLESS or len(parts) == 1 or ".".join(parts[:2]) in _SUBMODULES:
+        return False
+    return parts[1] not in _public_names(parts[0])
+
+
+@cache
+def _public_names(module: str) -> frozenset[str]:
+    try:
+        loaded = import_module(module)
+    except ImportError:
+        return frozenset()
+    return frozenset(getattr(loaded, "__all__", None) or dir(loaded))
 
 
 _INNER_NAMES = frozenset({"random", "profile", "types", "code", "queue", "trace", "platform"})

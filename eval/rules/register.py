@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
-from eval.records import RejectedReason, Violation
+from eval.records import Violation
 from eval.rules import (
     devices,
     dunder,
@@ -30,31 +29,24 @@ from eval.rules.candidate import Candidate
 Check = Callable[[Candidate], Iterator[Violation]]
 
 
-class Rule(NamedTuple):
-    """A check, and the reason that its violations give a rejected verdict."""
-
-    check: Check
-    reason: RejectedReason
-
-
-RULES: tuple[Rule, ...] = (
-    Rule(imports.check, "output_rules"),
-    Rule(order.check, "output_rules"),
-    Rule(testing_code.check, "output_rules"),
-    Rule(model_new.check, "output_rules"),
-    Rule(kernel.check, "output_rules"),
-    Rule(kernel_body.check, "output_rules"),
-    Rule(library.check, "library_compute"),
-    Rule(operators.check, "library_compute"),
-    Rule(fallback.check, "library_compute"),
-    Rule(tampering.check, "tampering"),
-    Rule(dynamic_code.check, "tampering"),
-    Rule(patching.check, "tampering"),
-    Rule(dunder.check, "tampering"),
-    Rule(launch_hooks.check, "tampering"),
-    Rule(devices.check, "tampering"),
-    Rule(mode_detection.check, "tampering"),
-    Rule(encoding.check, "tampering"),
+RULES: tuple[Check, ...] = (
+    imports.check,
+    order.check,
+    testing_code.check,
+    model_new.check,
+    kernel.check,
+    kernel_body.check,
+    library.check,
+    operators.check,
+    fallback.check,
+    tampering.check,
+    dynamic_code.check,
+    patching.check,
+    dunder.check,
+    launch_hooks.check,
+    devices.check,
+    mode_detection.check,
+    encoding.check,
 )
 OUTPUT_RULES = frozenset({
     "imports", "order", "main_guard", "get_inputs", "get_init_inputs", "testing_code", "model_new",

@@ -41,6 +41,10 @@ class _Walker:
         self.module = module
         self.stack: list[tuple[ast.AST | None, Scope, int]] = []
         self.called: set[int] = set()
+        self.spec_functions = {
+            node for node in module.tree.body if getattr(node, "name", "") in SPEC_FUNCTIONS
+        }
+        """Each has a rule of its name, which looks at the top level."""
 
     def run(self) -> None:
         found = self.module.found
@@ -125,7 +129,7 @@ class _Walker:
             outside += [*node.decorator_list, node.returns]
             kind = "kernel" if self.is_kernel(node, scope) else "host"
         self.push(outside, scope, depth)
-        if scope.kind == "module" and getattr(node, "name", "") in SPEC_FUNCTIONS:
+        if node in self.spec_functions:
             return
         inner = Scope(node, kind if scope.kind != "kernel" else "kernel", scope)
         self.module.scopes[node] = inner

@@ -1,0 +1,73 @@
+"""How far an output may be from the oracle: a fixed budget, or what the reference's own error asks for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+
+from eval.judge.compare import DEFAULT_BUDGET, NOISE_FACTOR, Mismatch, compare, noise
+from eval.tensors import dtype_name
+
+if TYPE_CHECKING:
+    from eval.judge.model import Tensors
+    from eval.judge.reference import CaseReference
+    from eval.records import Problem
+
+_TF32_BUDGET = 4 * 2.0**13
+"""Four units of TF32, whose mantissa is 13 bits shorter than that of float32, in units of eps(float32)."""
+
+
+class Right(NamedTuple):
+    """One output as the oracle has it."""
+
+    expected: torch.Tensor
+    scale: torch.Tensor
+    """What each element's error is measured against."""
+    noise: float
+    """The reference's own error in it, in units of eps times the scale; 0 where it was not measured."""
+
+
+class Tolerance:
+    """Compares outputs with the right answer as one problem wants it."""
+
+    def __init__(self, problem: Problem) -> None:
+        self._problem = problem
+
+    def check(
+        self, case: CaseReference, inputs: list[Any], state: Tensors | None, outputs: list[torch.Tensor]
+    ) -> Mismatch | None:
+        """Compute the right answer and compare every element; None when all are right."""
+        return self.worst(self.right(case, inputs, state), outputs)
+
+    def right(self, case: CaseReference, inputs: list[Any], state: Tensors | None) -> list[Right]:
+        """Compute the right answer and how far an output may be from it."""
+        expected = case.expected(inputs, state)
+        scales = case.scale(inputs, expected, state)
+        noises = self._noises(case, inputs, state, expected, scales)
+        return [Right(*parts) for parts in zip(expected, scales, noises, strict=True)]
+
+    def worst(self, right: list[Right], outputs: list[torch.Tensor]) -> Mismatch | None:
+        """Return the worst element of the first output that is wrong; None when all are right."""
+        for output, wanted in zip(outputs, right, strict=True):
+            budget = max(self._budget(output.dtype), NOISE_FACTOR * wanted.noise)
+            found = compare(output, wanted.expected, wanted.scale, budget)
+            if found is not None:
+                return found
+        return None
+
+    def _noises(
+        self, case: CaseReference, inputs: list[Any], state: Tensors | None, expected: list[torch.Tensor],
+        scales: list[torch.Tensor],
+    ) -> list[float]:  # fmt: skip
+        said = self._problem.error_budget
+        if self._problem.tolerance == "fixed" or any(name in said for name in case.float_dtypes()):
+            return [0.0] * len(expected)
+        rounded = case.rounded(inputs, state)
+        return [noise(*parts) for parts in zip(rounded, expected, scales, strict=True)]
+
+    def _budget(self, dtype: torch.dtype) -> float:
+        name = dtype_name(dtype)
+        if self._problem.tf32 and name == "float32" and name not in self._problem.error_budget:
+            return _TF32_BUDGET
+        return self._problem.error_budget.get(name, DEFAULT_BUDGET.get(name, 0.0))
