@@ -224,8 +224,25 @@ def seed_reports():
 GATED = {
     "honest": (HONEST, "passed", "sm_90"),
     "looks at contents": (CANDIDATES["looks at contents"], "passed", "sm_90"),
+    "cannot be launched as on a GPU": (
+        candidate("if x.is_cuda: torch.cuda.CUDAGraph()\nreturn run(x, self.factor)"), "passed", "sm_90",
+    ),
     "cannot be launched dry": (
-        candidate("if x.is_cuda: torch.cuda.CUDAGraph()\nreturn run(x, self.factor)"), "passed", None,
+        candidate(
+            "y = run(x, self.factor)\nseen = 0.0 if x.is_cuda else float(y[0, 0])\n"
+            "if x.is_cuda or seen != seen: raise ValueError\nreturn y"
+        ),
+        "failed: unsupported", None,
+    ),
+    "branch of the interpreter": (
+        candidate(
+            "x, y = x.contiguous(), torch.empty_like(x)\n"
+            "branch[(x.numel(),)](x, y, self.factor, x.numel(), PLAIN=not x.is_cuda)\nreturn y",
+            top="@triton.jit\ndef branch(x, y, factor, n, PLAIN: tl.constexpr):\n"
+            "    at = tl.program_id(0)\n    v = tl.load(x + at)\n"
+            "    if PLAIN:\n        v = sum([v * factor, 1.0])\n    tl.store(y + at, v)",
+        ),
+        "failed: compile", None,
     ),
     "kernel of the interpreter": (CANDIDATES["kernel calls plain Python"], "failed: compile", None),
     "another kernel on a GPU": (

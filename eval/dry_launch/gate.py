@@ -1,13 +1,16 @@
 """The compile gate of a trial on the CPU: what ran in the interpreter must compile for a real GPU.
 
-Only the candidate's own failures are held against it. One that cannot be launched dry passes, and its
-verdict does not say that it was compiled.
+It is launched dry twice: as on a GPU, where its tensors claim to lie on one, and as in the interpreter,
+so that no branch is kept for either. One that cannot be launched dry as on a GPU passes by the second
+launch alone; where that tells nothing either, it cannot be judged here.
 """
 
 from __future__ import annotations
 
+import secrets
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from math import prod
+from typing import TYPE_CHECKING, NamedTuple
 
 from eval.dry_launch.launcher import DryLauncher, compiler_is_here
 from eval.dry_launch.records import H100, DryFailure, DryReport
@@ -24,12 +27,17 @@ _KEPT = 256
 _MOST_DETAIL_CHARS = 4000
 
 
+class _Reports(NamedTuple):
+    as_on_gpu: DryReport
+    as_interpreted: DryReport
+
+
 class CompileGate:
     """Keeps a warm parent of dry runners, and what it found out about code that comes again."""
 
     def __init__(self) -> None:
         self._zygote: Zygote | None = None
-        self._known: dict[tuple[str, str], DryReport] = {}
+        self._known: dict[tuple[str, str], _Reports] = {}
 
     @property
     def healthy(self) -> bool:
@@ -42,12 +50,12 @@ class CompileGate:
             self._zygote = Zygote(cuda=False, dry=True)
 
     def compiled_for(self, job: Job, cases: list[CaseReference], launched: frozenset[str]) -> str | None:
-        """Return the target that all kernels compiled for, None where that cannot be told.
+        """Return the target that all kernels compiled for, None where there is no compiler.
 
         `launched` are the kernels that ran in the interpreter on `cases`.
 
         Raises:
-            FaultRaised: a kernel does not compile, or none is launched.
+            FaultRaised: a kernel does not compile, none is launched, or that cannot be told.
 
         """
         if not compiler_is_here():
@@ -59,12 +67,15 @@ class CompileGate:
             self._known[key] = self._launch(job, cases, launched)
         return _judged(self._known[key], launched)
 
-    def _launch(self, job: Job, cases: list[CaseReference], launched: frozenset[str]) -> DryReport:
+    def _launch(self, job: Job, cases: list[CaseReference], launched: frozenset[str]) -> _Reports:
         self.warm()
         assert self._zygote is not None
         official = CaseReference(job.problem, size_case(job.problem, None))
-        launcher = DryLauncher(self._zygote, H100)
-        return launcher.launch(job.code, [official, *cases], _patient(job.limits), wanted=launched)
+        launcher, limits = DryLauncher(self._zygote, H100), _patient(job.limits)
+        first = launcher.launch(job.code, [official, *cases], limits, wanted=launched)
+        if any(_fault(failure) is not None for failure in first.failures):
+            return _Reports(first, DryReport())
+        return _Reports(first, launcher.launch_as_interpreted(job.code, _one_of(cases), limits))
 
     def close(self) -> None:
         """End all dry runners."""
@@ -78,16 +89,31 @@ def _patient(limits: Limits) -> Limits:
     return limits.model_copy(update={"call_seconds": seconds})
 
 
-def _judged(report: DryReport, launched: frozenset[str]) -> str | None:
-    if report.failures:
-        fault = _fault(report.failures[0])
+def _one_of(cases: list[CaseReference]) -> CaseReference:
+    """Choose among the larger half, so that nothing can be kept for the others."""
+    by_size = sorted(cases, key=lambda case: sum(prod(spec.shape or ()) for spec in case.inputs))
+    return secrets.choice(by_size[len(by_size) // 2 :])
+
+
+def _judged(reports: _Reports, launched: frozenset[str]) -> str:
+    first, second = reports
+    for failure in first.failures:
+        fault = _fault(failure)
         if fault is not None:
             raise fault
-        return None
-    unseen = launched - {build.kernel for build in report.builds}
-    if unseen:
-        raise _gate(f"{', '.join(sorted(unseen))} ran in the interpreter and is not launched on a GPU")
+    if not first.failures and _unseen(first, launched):
+        raise _gate(f"{_unseen(first, launched)} ran in the interpreter and is not launched on a GPU")
+    uncompiled = next((one for one in second.failures if one.kind == "compile"), None)
+    if uncompiled is not None:
+        raise _gate(f"as the interpreter ran it, {uncompiled.kernel} {uncompiled.message}")
+    if first.failures and (second.failures or _unseen(second, launched)):
+        message = first.failures[0].message
+        raise failed("unsupported", f"what it launches on a GPU cannot be told without one: {message}")
     return TARGET
+
+
+def _unseen(report: DryReport, launched: frozenset[str]) -> str:
+    return ", ".join(sorted(launched - {build.kernel for build in report.builds}))
 
 
 def _fault(failure: DryFailure) -> FaultRaised | None:

@@ -71,7 +71,7 @@ class DryLauncher:
     def launch(
         self, code: str, cases: list[CaseReference], limits: Limits, wanted: frozenset[str] = frozenset()
     ) -> DryReport:
-        """Call `forward` on the shapes of the first case, without contents.
+        """Call `forward` on the shapes of the first case, without contents, as on the GPU.
 
         Further cases are called only until all kernels of the names in `wanted` were launched. Where
         the candidate looks at contents it is called on those further cases alone, with contents on
@@ -86,13 +86,30 @@ class DryLauncher:
             finally:
                 runner.kill()
 
+    def launch_as_interpreted(self, code: str, case: CaseReference, limits: Limits) -> DryReport:
+        """Call `forward` as the interpreter does, on tensors of the CPU, and compile what it launches.
+
+        A candidate may choose other kernels, or other branches of a kernel, where no GPU is.
+        """
+        with closing(HostRegion(1, 1)) as region:
+            runner = Runner(self._zygote, region, limits, hidden=hidden_paths(), cuda=False)
+            try:
+                self._load(runner, code, plain=True)
+                return self._report(_until(runner, [case], frozenset(), "cpu"))
+            except FaultRaised as raised:
+                return DryReport(failures=(_ended(raised),))
+            finally:
+                runner.kill()
+
+    def _load(self, runner: Runner, code: str, *, plain: bool) -> None:
+        target = {"capability": self._gpu.capability, "properties": properties(self._gpu), "plain": plain}
+        runner.ask_plain({"op": "target", **target})
+        runner.load(code, "ModelNew")
+
     def _ask(
         self, runner: Runner, code: str, cases: list[CaseReference], wanted: frozenset[str]
     ) -> _Launched:
-        runner.ask_plain(
-            {"op": "target", "capability": self._gpu.capability, "properties": properties(self._gpu)}
-        )
-        runner.load(code, "ModelNew")
+        self._load(runner, code, plain=False)
         launched = _until(runner, cases, wanted, "meta")
         if len(cases) > 1 and any(one.kind == "needs_data" for one in launched.failures):
             launched = _until(runner, cases[1:], wanted, "cpu")

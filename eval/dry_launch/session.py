@@ -5,7 +5,7 @@ It runs in the candidate's address space, so the judge believes it no more than 
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -45,6 +45,8 @@ class DrySession:
         self._capture = Capture(scratch, self._path)
         self._source: list[str] = []
         self._model: Any = None
+        self._plain = False
+        """Nothing claims to be a GPU: the candidate is called as in the interpreter."""
 
     def answer(self, message: dict[str, Any]) -> dict[str, Any]:
         """Answer one request; what the candidate raises becomes an ``error``."""
@@ -59,7 +61,9 @@ class DrySession:
     def _target(self, message: dict[str, Any]) -> dict[str, Any]:
         from triton.runtime import driver
 
-        install_device(message["properties"])
+        self._plain = message["plain"]
+        if not self._plain:
+            install_device(message["properties"])
         driver.set_active(FakeDriver(message["capability"], message["properties"]))
         self._capture.install()
         return {}
@@ -69,7 +73,7 @@ class DrySession:
         return {}
 
     def _load(self, message: dict[str, Any]) -> dict[str, Any]:
-        with FakeDevice("meta"):
+        with self._seeming("meta"):
             module = load_module("".join(self._source), self._path, "candidate")
         self._model = getattr(module, message["class"])
         return {}
@@ -92,11 +96,14 @@ class DrySession:
     def _call(self, message: dict[str, Any]) -> None:
         place = message["place"]
         dtype = getattr(torch, message["dtype"]) if message["dtype"] else None
-        with torch.no_grad(), FakeDevice(place):
+        with torch.no_grad(), self._seeming(place):
             model = self._model(*decode(message["init"]))
             with suppress(AttributeError):
                 model = model.to(place) if dtype is None else model.to(place, dtype)
             model(*[_argument(item, place) for item in message["inputs"]])
+
+    def _seeming(self, place: str) -> AbstractContextManager[Any]:
+        return nullcontext() if self._plain else FakeDevice(place)
 
     def _described(self, error: BaseException) -> dict[str, Any]:
         described = describe(error, "run", self._path, interpreted=False)
