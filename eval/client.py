@@ -21,6 +21,8 @@ from pydantic import TypeAdapter
 from eval.devices import cuda_device_name as cuda_device_name  # noqa: PLC0414 - others look for it here
 from eval.records import Job, Verdict
 
+PROBLEM_REFUSED = "the problem cannot be judged"
+"""What the message of a `JudgeFailedError` begins with where no candidate could ever be judged."""
 _VERDICT: TypeAdapter[Verdict] = TypeAdapter(Verdict)
 _GRACE_SECONDS = 120.0
 _PATIENCE_SECONDS, _HASTE_SECONDS = 5.0, 1.5

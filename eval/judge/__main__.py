@@ -21,7 +21,8 @@ import traceback
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from eval.judge.faults import BrokenJudgeError, JudgeError
+from eval.client import PROBLEM_REFUSED
+from eval.judge.faults import BrokenJudgeError, JudgeError, ProblemRefusedError
 from eval.records import Job
 
 if TYPE_CHECKING:
@@ -85,6 +86,8 @@ def _answer(bench: Bench, line: str) -> dict[str, object]:
 
 def _error(error: Exception, *, last: bool) -> dict[str, object]:
     kind = "" if isinstance(error, JudgeError) else f"{type(error).__name__}: "
+    if isinstance(error, ProblemRefusedError):
+        kind = f"{PROBLEM_REFUSED}: "
     return {"error": f"{kind}{error}", "last": last}
 
 

@@ -64,9 +64,9 @@ ATTACKS: dict[str, Callable[[Seen], torch.Tensor]] = {
     "partial answer": _partial,
 }
 BY_CONSTRUCTION = {
-    "mean of the answer": "the answer is a single number",
+    "mean of the answer": "the answer is the same number everywhere",
     "copy of the input": "the answer is its input",
-    "shuffled answer": "there is nothing to shuffle",
+    "shuffled answer": "its elements are all the same",
     "half-precision rounding": "the answer has that precision already",
 }
 """Attacks that may be the right answer, and what it means where they are."""

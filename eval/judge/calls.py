@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
-from eval.judge.compare import DEFAULT_BUDGET, NOISE_FACTOR, Mismatch, compare, explain, noise
+from eval.judge.compare import Mismatch, explain
 from eval.judge.contents import GIVEN, NEAR, exchange, fill, fill_whole
 from eval.judge.faults import incorrect
 from eval.judge.proposals import dense_families, families, usual_family
 from eval.judge.regions import bytes_needed
+from eval.judge.tolerance import Tolerance
 from eval.judge.weights import Weights
 from eval.plain import encode
 from eval.tensors import TensorDesc, dtype_name
@@ -47,6 +48,7 @@ class Caller:
     ) -> None:
         """Callers that take turns may share `private`, the judge's own copies of what was written."""
         self._problem, self._region = problem, region
+        self._tolerance = Tolerance(problem)
         self._rng = torch.Generator(device=region.base.device)
         self._private = private if private is not None else {}
 
@@ -194,7 +196,7 @@ class Caller:
         overlap = self._problem.row_overlap
         if overlap is not None and sum(o.numel() for o in outputs) > _BLOCK_ELEMENTS:
             return self._check_in_blocks(case, prepared, outputs, overlap)
-        return self._compare(case, prepared.private, prepared.state, outputs)
+        return self._tolerance.check(case, prepared.private, prepared.state, outputs)
 
     def _check_in_blocks(
         self, case: CaseReference, prepared: Prepared, outputs: list[torch.Tensor], overlap: int
@@ -207,38 +209,11 @@ class Caller:
                 x[start : stop + overlap] if isinstance(x, torch.Tensor) else x for x in prepared.private
             ]
             parts = [output[start:stop] for output in outputs]
-            worst = self._compare(case, inputs, prepared.state, parts)
+            worst = self._tolerance.check(case, inputs, prepared.state, parts)
             if worst is not None:
                 first, *rest = worst.index
                 return worst.model_copy(update={"index": (first + start, *rest)})
         return None
-
-    def _compare(
-        self, case: CaseReference, inputs: list[Any], state: Tensors | None, outputs: list[torch.Tensor]
-    ) -> Mismatch | None:
-        expected = case.expected(inputs, state)
-        scales = case.scale(inputs, expected, state)
-        noises = self._noises(case, inputs, state, expected, scales)
-        for output, right, scale, own in zip(outputs, expected, scales, noises, strict=True):
-            worst = compare(output, right, scale, max(self._budget(output.dtype), NOISE_FACTOR * own))
-            if worst is not None:
-                return worst
-        return None
-
-    def _noises(
-        self, case: CaseReference, inputs: list[Any], state: Tensors | None, expected: list[torch.Tensor],
-        scales: list[torch.Tensor],
-    ) -> list[float]:  # fmt: skip
-        """Return the reference's own error in each output, in units of eps times the scale."""
-        said = self._problem.error_budget
-        if self._problem.tolerance == "fixed" or any(name in said for name in case.float_dtypes()):
-            return [0.0] * len(expected)
-        rounded = case.rounded(inputs, state)
-        return [noise(*parts) for parts in zip(rounded, expected, scales, strict=True)]
-
-    def _budget(self, dtype: torch.dtype) -> float:
-        name = dtype_name(dtype)
-        return self._problem.error_budget.get(name, DEFAULT_BUDGET.get(name, 0.0))
 
     def checked_call(
         self,

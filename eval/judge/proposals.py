@@ -165,9 +165,10 @@ def _finite(case: CaseReference, family: str) -> bool:
         elif spec.origin.bounds is not None:
             fill_whole(tensor, *spec.origin.bounds, rng)
     try:
-        return all(bool(part.isfinite().all()) for part in case.expected(inputs) if part.is_floating_point())
+        parts = [*case.expected(inputs), *case.rounded(inputs)]
     except JudgeError:
         return False
+    return all(bool(part.isfinite().all()) for part in parts if part.is_floating_point())
 
 
 def _mostly_finite(parts: list[torch.Tensor]) -> bool:

@@ -5,10 +5,8 @@ The reference is trusted text, executed in the judge's process and nowhere near 
 
 from __future__ import annotations
 
-import ast
-import contextlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +15,8 @@ import torch
 from eval.judge.drawn import Origin, Watch
 from eval.judge.faults import JudgeError, ProblemRefusedError
 from eval.judge.model import ReferenceModel, Tensors, as_double, seeded
+from eval.judge.source import our_failure
+from eval.judge.source import patched_source as patched_source  # noqa: PLC0414 - handed on
 from eval.plain import encode
 from eval.records import Case
 from eval.state import Entry, State
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
 
 DRAWS_NUMBERS = "gives another answer each time: its output depends on random numbers drawn in forward"
-LITERAL = "literal "
-"""What a key of `Case.constants` begins with that names a number instead of a constant."""
-_MAKERS = ("get_inputs", "get_init_inputs")
 _FEW_ELEMENTS = 1 << 16
 """Meta tensors make torch import its compiler, which takes a second."""
 
@@ -57,47 +54,6 @@ class Signature(NamedTuple):
     dtypes: tuple[torch.dtype, ...]
 
 
-def patched_source(source: str, constants: dict[str, Any]) -> str:
-    """Return `source` with the values of its module constants replaced.
-
-    Raises:
-        JudgeError: `source` is not Python or assigns no constant of that name.
-
-    """
-    with _our_failure("is not Python"):
-        tree = ast.parse(source)
-    numbers = {int(name.removeprefix(LITERAL)): new for name, new in constants.items() if LITERAL in name}
-    _replace_literals(tree, numbers)
-    constants = {name: new for name, new in constants.items() if LITERAL not in name}
-    missing = set(constants)
-    for node in tree.body:
-        for name in _assigned(node) & set(constants):
-            assert isinstance(node, ast.Assign | ast.AnnAssign)
-            value = constants[name]
-            text = repr(tuple(value) if isinstance(value, list) else value)
-            node.value = ast.parse(text, mode="eval").body
-            missing.discard(name)
-    if missing:
-        raise JudgeError(f"the reference assigns no module constant {', '.join(sorted(missing))}")
-    return ast.unparse(tree)
-
-
-def _replace_literals(tree: ast.Module, numbers: dict[int, Any]) -> None:
-    makers = [n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name in _MAKERS]
-    for node in (inner for maker in makers for inner in ast.walk(maker)):
-        if isinstance(node, ast.Constant) and type(node.value) is int and node.value in numbers:
-            node.value = numbers[node.value]
-
-
-def _assigned(node: ast.stmt) -> set[str]:
-    """Names of module constants that a statement gives one value."""
-    if isinstance(node, ast.Assign):
-        targets = node.targets
-    else:
-        targets = [node.target] if isinstance(node, ast.AnnAssign) else []
-    return {target.id for target in targets if isinstance(target, ast.Name)}
-
-
 def size_case(problem: Problem, size: str | None) -> Case:
     """Return the case of a size profile; None names the official one.
 
@@ -119,7 +75,7 @@ class CaseReference:
         self.source = patched_source(problem.reference, case.constants)
         self._space = _execute(self.source, problem.name)
         self._dtype = torch_dtype(case.dtype) if case.dtype else None
-        with _our_failure("cannot make the arguments of its constructor"):
+        with our_failure("cannot make the arguments of its constructor"):
             self.init: list[Any] = list(self._space["get_init_inputs"]())
             encode(self.init)
         self.inputs = self._specs()
@@ -131,13 +87,13 @@ class CaseReference:
 
     def _specs(self) -> tuple[InputSpec, ...]:
         watch = Watch()
-        with torch.device("meta"), watch, _our_failure("cannot make its inputs on meta tensors"):
+        with torch.device("meta"), watch, our_failure("cannot make its inputs on meta tensors"):
             items = list(self._space["get_inputs"]())
         return tuple(self._spec(item, watch) for item in items)
 
     def _spec(self, item: Any, watch: Watch) -> InputSpec:
         if not isinstance(item, torch.Tensor):
-            with _our_failure("has an input that is neither a tensor nor a plain value"):
+            with our_failure("has an input that is neither a tensor nor a plain value"):
                 encode(item)
             return InputSpec(None, None, item)
         return InputSpec(tuple(item.shape), self._cast(item.dtype), origin=watch.of(item))
@@ -147,7 +103,7 @@ class CaseReference:
 
     def given(self, device: torch.device | str = "cpu") -> list[Any]:
         """Return what `get_inputs` makes under a private seed, floating tensors in the case's dtype."""
-        with seeded(), torch.device(device), _our_failure("cannot make its inputs"):
+        with seeded(), torch.device(device), our_failure("cannot make its inputs"):
             items = list(self._space["get_inputs"]())
         return [
             item.detach().to(device, self._cast(item.dtype)) if isinstance(item, torch.Tensor) else item
@@ -176,7 +132,7 @@ class CaseReference:
     def find_signature(self) -> Signature:
         """Run the reference once to see what comes out; `signature` remembers it."""
         device = "cpu" if self.elements() <= _FEW_ELEMENTS else "meta"
-        with torch.no_grad(), torch.device(device), _our_failure(f"does not run on {device} tensors"):
+        with torch.no_grad(), torch.device(device), our_failure(f"does not run on {device} tensors"):
             arguments = [
                 torch.zeros(spec.shape, dtype=spec.dtype) if spec.shape is not None else spec.value
                 for spec in self.inputs
@@ -193,22 +149,22 @@ class CaseReference:
         """Return the tensors that a module constructed under `seed` keeps, in the case's dtype."""
         from eval.state import entries
 
-        with _our_failure("cannot be constructed"):
+        with our_failure("cannot be constructed"):
             return entries(self._model.build(seed))
 
     def keeps(self) -> list[Entry]:
         """Return which tensors any instance keeps; their contents are of no meaning."""
-        with _our_failure("cannot be constructed"):
+        with our_failure("cannot be constructed"):
             return self._model.entries()
 
     def expected(self, inputs: list[Any], state: Tensors | None = None) -> list[torch.Tensor]:
         """Compute the right answer in float64 on the inputs' device, from the state that is given."""
-        with _our_failure("fails on these contents"):
+        with our_failure("fails on these contents"):
             return self._model.run(inputs, state, double=True)[1]
 
     def rounded(self, inputs: list[Any], state: Tensors | None = None) -> list[torch.Tensor]:
         """Compute it as the reference itself would, in the dtype of the case."""
-        with _our_failure("fails on these contents"):
+        with our_failure("fails on these contents"):
             return self._model.run(inputs, state, double=False)[1]
 
     @cached_property
@@ -224,7 +180,7 @@ class CaseReference:
     def _probe(self) -> bool:
         if self.elements() > _FEW_ELEMENTS:
             return any(entry.kind == "attribute" for entry in self.keeps())
-        with _our_failure("fails on its own inputs"):
+        with our_failure("fails on its own inputs"):
             verdict = self._model.repeats(self.given())
         if verdict == "random":
             raise ProblemRefusedError(f"the reference {DRAWS_NUMBERS}")
@@ -265,7 +221,7 @@ class CaseReference:
 
 def _execute(source: str, name: str) -> dict[str, Any]:
     space: dict[str, Any] = {"__name__": f"reference_{name}"}
-    with _our_failure(f"of {name} does not load"):
+    with our_failure(f"of {name} does not load"):
         code = compile(source, f"<reference {name}>", "exec")
         try:
             exec(code, space)  # noqa: S102 - the problem's own trusted text
@@ -274,17 +230,6 @@ def _execute(source: str, name: str) -> dict[str, Any]:
                 f"the reference needs the package {error.name}: pip install {error.name}"
             ) from error
     return space
-
-
-@contextlib.contextmanager
-def _our_failure(what: str) -> Iterator[None]:
-    """Turn whatever the reference raises into our own failure: it is trusted text."""
-    try:
-        yield
-    except JudgeError:
-        raise
-    except Exception as error:
-        raise JudgeError(f"the reference {what}: {error!r}") from error
 
 
 def _magnitude(part: torch.Tensor) -> torch.Tensor:

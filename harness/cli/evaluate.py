@@ -11,9 +11,11 @@ from typing import Annotated
 
 import typer
 
+from eval.client import PROBLEM_REFUSED
 from eval.records import BaselinesMode, DeviceChoice, Limits, RulesMode
 from harness.cli.judging import JudgingSteps
-from harness.errors import EnvironmentFailure
+from harness.cli.several import directed
+from harness.errors import EnvironmentFailure, UsageError
 from harness.executors import open_executor
 from harness.inputs import read_replies
 from harness.lines import attempt_line
@@ -29,6 +31,12 @@ def command(
         list[Path], typer.Argument(help="Replies, code, JSONL or folders of them.", show_default=False)
     ],
     problem: Annotated[str | None, typer.Option(help="Name or folder of the problem.")] = None,
+    problems: Annotated[
+        Path | None, typer.Option(help="Folder of problems, which replies name by file name or number.")
+    ] = None,
+    dtype: Annotated[
+        str | None, typer.Option(help="Cast the problem: fp32, bf16, fp16, or several with commas.")
+    ] = None,
     stage: Annotated[str | None, typer.Option(help="Stage whose rules and gain count.")] = None,
     device: Annotated[DeviceChoice, typer.Option(help="auto takes a CUDA GPU where there is one.")] = "auto",
     size: Annotated[
@@ -63,7 +71,7 @@ def command(
 ) -> int:
     """Judge candidates; what has a verdict already is not judged again."""
     require_judge()
-    replies = list(read_replies(paths))
+    replies = directed(read_replies(paths), problem, problems, dtype)
     code_of_exit = 0
     with open_executor(executor, device, jobs=jobs, gpus=gpus) as judges:
         settings = JudgeSettings(
@@ -82,7 +90,7 @@ def command(
                 sys.stdout.write((json.dumps(line) if as_json else _sentence(judged)) + "\n")
                 sys.stdout.flush()
                 steps.judged(cached=judged.cached)
-                code_of_exit = max(code_of_exit, _exit_code(judged))
+                code_of_exit = max(code_of_exit, _exit_code(judged, alone=len(replies) == 1))
     return code_of_exit
 
 
@@ -93,8 +101,10 @@ def require_judge() -> None:
         raise EnvironmentFailure(f"judging needs {', '.join(missing)}: pip install 'kernel-harness[eval]'")
 
 
-def _exit_code(judged: Judged) -> int:
+def _exit_code(judged: Judged, *, alone: bool) -> int:
     verdict = judged.attempt.verdict
+    if verdict is None and (judged.attempt.error or "").startswith(PROBLEM_REFUSED):
+        return UsageError.exit_code if alone else 0
     if verdict is None:
         return _ENVIRONMENT
     return 0 if verdict.status == "passed" else _NOT_PASSED

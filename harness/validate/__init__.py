@@ -1,6 +1,18 @@
 """Attacks on a problem before it is trusted: what must pass, and what must not."""
 
+from harness.validate.assays import Assayer
 from harness.validate.attacks import ATTACKS, attack, handed_in
+from harness.validate.files import findings
 from harness.validate.run import Finding, validate
+from harness.validate.table import write_table
 
-__all__ = ["ATTACKS", "Finding", "attack", "handed_in", "validate"]
+__all__ = [
+    "ATTACKS",
+    "Assayer",
+    "Finding",
+    "attack",
+    "findings",
+    "handed_in",
+    "validate",
+    "write_table",
+]
