@@ -27,6 +27,8 @@ _AT_ONCE = 64
 _FULL, _GONE, _REFUSED = 429, 503, frozenset({400, 404, 413, 415, 422})
 _NOT_LET_IN = frozenset({401, 403})
 _PAUSE_S = 1.0
+_GRACE_S = 0.5
+"""So that a thread whose time is over can still say why."""
 
 
 class RemoteJudges:
@@ -122,6 +124,6 @@ def _said(error: urllib.error.HTTPError) -> str:
 
 def _outcome(future: Future[Outcome], until: float) -> Outcome:
     try:
-        return future.result(max(until - time.monotonic(), 0.0))
+        return future.result(max(until - time.monotonic(), 0.0) + _GRACE_S)
     except LateError:
         return Outcome(error="no answer in time")
