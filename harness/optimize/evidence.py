@@ -66,7 +66,7 @@ class Evidence:
     def _measured(self, code: str, stage: Stage) -> dict[str, dict[str, int | float]]:
         if self._profiler is None:
             return {}
-        refused = static_verdict(check_code(code, mode="lenient"))
+        refused = static_verdict(check_code(code, mode="strict"))
         if refused is not None:
             self._say(f"{stage.name}: no metrics: code that the rules refuse is not run outside of the walls")
             return {}
