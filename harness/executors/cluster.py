@@ -7,6 +7,7 @@ version of this package and of torch.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any, Literal
@@ -157,7 +158,7 @@ def _connected(address: str) -> Any:
     import ray
 
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ray.exceptions.RayError) as error:
         raise EnvironmentFailure(
             f"no Ray cluster answers at {address!r}: {_first_line(error)}; docs/cluster.md says how"

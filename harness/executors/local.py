@@ -61,11 +61,11 @@ class LocalExecutor(SlotExecutor):
     """Runs up to `slots` jobs at once on this machine; each slot keeps its judge between jobs."""
 
     def __init__(
-        self, device: Literal["cuda", "cpu"], slots: int = 1, *, gpus: Sequence[CudaDevice] = (),
+        self, device: str, slots: int = 1, *, gpus: Sequence[CudaDevice] = (),
         say: Callable[[str], None] = to_stderr,
     ) -> None:  # fmt: skip
         """Take `slots` judges on `device`, or one on each of `gpus`; `say` is told of what is stopped."""
-        self.device = device
+        self.device: Literal["cuda", "cpu"] = "cuda" if device == "cuda" else "cpu"
         named = gpus[0].name if gpus else cuda_device_name()
         self.gpu_name = named if device == "cuda" else None
         own = [LocalSlot(f"GPU {gpu.index}", device, gpu) for gpu in gpus]

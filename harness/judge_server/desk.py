@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 from eval import EVALUATOR_VERSION, Job, Verdict
-from eval.records import Record
+from eval.records import Failed, Record
 from harness.errors import UsageError
 from harness.extract import extract
 from harness.files import nearest
@@ -70,9 +70,9 @@ class Desk:
         held_to = demand(problem, stage, Given(code=question.current_code, gpu=gpu))
         candidate = found if isinstance(found, Candidate) else None
         answer = self._answer(question, problem, candidate, text)
-        if candidate is None:
+        if isinstance(found, Failed):
             return Prepared(answer=answer, job=None, verdict=found)
-        job = self._jobs.job(self._of(question), candidate, problem, stage, held_to)
+        job = self._jobs.job(self._of(question), found, problem, stage, held_to)
         return Prepared(answer=answer, job=job)
 
     @staticmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -74,8 +75,9 @@ async def _done_or_left(request: Request, ticket: Ticket) -> bool:
     """Wait for the verdict, and tell whether it came before the client left."""
     answered = asyncio.wrap_future(ticket.future)
     left = asyncio.ensure_future(_left(request))
+    either: set[asyncio.Future[Any]] = {answered, left}
     try:
-        await asyncio.wait({answered, left}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         return answered.done()
     finally:
         left.cancel()
