@@ -318,12 +318,14 @@ HONEST_PARTS = (
     {"forward": "return [run(x, self.factor)]"},
 )
 MANY = 50
+DRAWN = r"case [^,:]+|\w+ contents|[-+.\d]+(e[-+]\d+)?|nan"
+"""What differs from one time to the next in a verdict on the same candidate."""
 
 
 def told(verdict):
     """All of a verdict that the candidate decides: neither times nor which case and contents came first."""
     said = verdict.model_dump(exclude={"seconds", "environment"})
-    return said | {"detail": re.sub(r"case [^,:]+|\w+ contents|[-+.\d]+(e[-+]\d+)?|nan", "#", said["detail"] or "")}
+    return said | {"detail": re.sub(DRAWN, "#", said["detail"] or "")}
 
 
 @pytest.mark.slow
