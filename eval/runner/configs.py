@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from eval.runner import bfloat16
 from eval.runner.interpreted import Interpreted
 
 
@@ -34,6 +35,7 @@ class ConfigPlan:
         if interpret:
             self.interpreted = Interpreted()
             self.interpreted.install(interpreter.InterpreterBuilder)
+            bfloat16.install(interpreter.InterpreterBuilder)
             self._install_launch(interpreter.InterpretedFunction, "run", self.interpreted)
 
     def _install_autotuner(self, cls: Any) -> None:
