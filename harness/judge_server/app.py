@@ -18,6 +18,7 @@ from harness.errors import UsageError
 from harness.executors import NoSlotError
 from harness.judge_server.desk import UnknownProblemError
 from harness.judge_server.guards import NotJsonError, Token, TooLargeError
+from harness.judge_server.kernelgym import KernelGym
 from harness.judge_server.office import FullError, Office
 from harness.judge_server.routes import CLIENT_LEFT, Routes, said
 
@@ -43,6 +44,7 @@ def make_app(
             Route("/v1/jobs/{id}", routes.delete_job, methods=["DELETE"]),
             Route("/v1/problems", routes.problems, methods=["GET"]),
             Route("/health", routes.health, methods=["GET"]),
+            *KernelGym(office, most_bytes).routes(),
         ],
         middleware=guards,
         exception_handlers=_HANDLERS,

@@ -10,7 +10,7 @@ from eval import EVALUATOR_VERSION, Job, Verdict
 from eval.records import Failed, Record
 from harness.errors import UsageError
 from harness.extract import extract
-from harness.files import nearest
+from harness.files import nearest, text_hash
 from harness.jobs import JobMaker, JobSettings
 from harness.judge_server.records import Answer, Question
 from harness.problems import ProblemFolder, load_problem, problem_names
@@ -51,6 +51,19 @@ class Desk:
     def problems(self) -> tuple[str, ...]:
         """Names of the problems that may be asked for."""
         return tuple(sorted({*problem_names(), *self._own}))
+
+    def problem_of(self, reference: str) -> str:
+        """Return the name of the problem whose reference is this text, but for blanks and line ends.
+
+        Raises `UnknownProblemError`: there is none; who asks brings no references of its own.
+        """
+        wanted = text_hash(reference)
+        for name in self.problems:
+            if text_hash(self._problem(name).problem.reference) == wanted:
+                return name
+        raise UnknownProblemError(
+            "no problem here has this reference; start the server with --problem FOLDER for its problem"
+        )
 
     def prepare(self, question: Question) -> Prepared:
         """Return the job.

@@ -115,3 +115,7 @@ class Office:
     def problems(self) -> tuple[str, ...]:
         """Names of the problems that may be asked for."""
         return self._desk.problems
+
+    def problem_of(self, reference: str) -> str:
+        """Return the name of the problem with this reference; raise `UnknownProblemError` without one."""
+        return self._desk.problem_of(reference)
