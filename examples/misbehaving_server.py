@@ -6,6 +6,7 @@
 
 Every reply is another one: it begins with the number of the request. `GET /counts` tells how many
 requests came, how many were answered whole, and how many this server failed itself, by fault.
+With `--hold N` all but the first N requests wait until `GET /release`.
 """
 
 import argparse
@@ -38,6 +39,7 @@ class Server:
         self.options = options
         self.random = random.Random(options.seed)  # noqa: S311 - repeats itself on purpose
         self.counts: Counter[str] = Counter()
+        self.released = asyncio.Event()
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -56,6 +58,8 @@ class Server:
             line.split(":")[1] for line in head.split("\r\n") if line.lower().startswith("content-length")
         ]
         body = json.loads(await reader.readexactly(int(lengths[0]))) if lengths else {}
+        if path == "/release":
+            self.released.set()
         if method == "GET":
             return await send(writer, 200, dict(self.counts) if path == "/counts" else {"data": []})
         number = self.counts["requests"]
@@ -93,6 +97,8 @@ class Server:
     ) -> bool:
         texts = [f"{number}.{index} {self.options.text}" for index in range(body.get("n") or 1)]
         usage = WRONG_USAGE if manner == "wrong_usage" else {"prompt_tokens": 100, "completion_tokens": 50}
+        if self.options.hold is not None and number >= self.options.hold:
+            await self.released.wait()
         await asyncio.sleep(self.options.delay)
         if not body.get("stream"):
             whole = json.dumps(completion(path, texts, usage)).encode()
@@ -194,6 +200,9 @@ if __name__ == "__main__":
     parser.add_argument("--delay", type=float, default=0.0, help="seconds before a reply begins")
     parser.add_argument("--slow", type=float, default=0.05, help="seconds between the words of a slow reply")
     parser.add_argument("--retry-after", type=float, default=0.1)
+    parser.add_argument(
+        "--hold", type=int, metavar="N", help="answer N requests, the rest after GET /release"
+    )
     parser.add_argument("--text", default="a b c d e f g h i j k l", help="what follows the number")
     with suppress(KeyboardInterrupt):
         asyncio.run(main(parser.parse_args()))

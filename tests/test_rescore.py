@@ -83,10 +83,18 @@ def test_what_was_struck_is_not_judged_again(path):
     assert "struck from scores: a test of the endpoint" in run("show", victim, "--store", path).stdout
 
 
+def test_a_problem_that_is_not_here_keeps_nothing_else_from_being_judged(path):
+    filled(path, [old(1)], TEXT).close()
+    filled(path, [attempt(2, failed("parse", device="cpu"), device="cpu", stage=None)], TEXT).close()
+    result = run("rescore", "--device", "cpu", "--dry-run", "--store", path)
+    assert "not judged again: unknown problem 'scan'" in result.stderr
+    assert "1 results to judge again" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["rescore", "--problem", "cumsum"], "nearest: cumsum_exclusive"),
+        (["rescore", "--problem", "cumsum_exc"], "nearest: cumsum_exclusive"),
         (["void", "ffff", "--why", "x"], "no attempt"),
         (["void", "0", "--why", " "], "say why"),
     ],

@@ -49,7 +49,7 @@ def command(
         found = resolve_device(device)
     except JudgeFailedError as error:
         raise EnvironmentFailure(str(error)) from error
-    with Store(store) as opened:
+    with Store(store, read_only=dry_run) as opened:
         batches = _stale(list(opened.facts()), found, problem, model)
         total = sum(map(len, batches.values()))
         if dry_run or not total:
@@ -83,9 +83,7 @@ def _stale(
     ):
         if wanted is not None and wanted not in known:
             raise UsageError(f"no attempts of {name} {wanted!r}{nearest(wanted, sorted(known))}")
-    texts = {
-        one.problem: load_problem(one.problem).problem.hash for one in facts if problem in {None, one.problem}
-    }
+    texts = _texts({one.problem for one in facts if problem in {None, one.problem}})
     newest: dict[tuple[str, str | None, str | None], Facts] = {}
     for one in sorted(facts, key=lambda one: (one.created, one.id)):
         if is_counted(one) and one.device == device and one.problem in texts and model in {None, one.model}:
@@ -95,6 +93,17 @@ def _stale(
         if (one.evaluator, one.problem_hash) != (EVALUATOR_VERSION, texts[one.problem]):
             batches[_Batch(one.problem, one.stage, one.size)].append(one)
     return batches
+
+
+def _texts(problems: set[str]) -> dict[str, str]:
+    """Return the hash of each problem's text; one that is not here cannot be judged and is named."""
+    found = {}
+    for name in sorted(problems):
+        try:
+            found[name] = load_problem(name).problem.hash
+        except UsageError as error:
+            sys.stderr.write(f"not judged again: {error}\n")
+    return found
 
 
 def _print(old: Facts, judged: Judged, *, as_json: bool) -> str:

@@ -15,9 +15,15 @@ _COLUMNS = ("id", "state", "replies", "failed calls", "attempts", "passed", "com
 
 def command(
     store: Annotated[Path, typer.Option(help="The store.")] = Path("kernel-harness.db"),
+    upgrade: Annotated[
+        bool, typer.Option(help="Bring a store of an older version up to date; a copy stays beside it.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a run.")] = False,
 ) -> None:
     """List the runs of a store, the oldest first."""
+    if upgrade:
+        # Only a command that writes does that, and one that finds no store would make one.
+        Store(store, read_only=not store.exists()).close()
     with Store(store, read_only=True) as opened:
         runs = opened.runs()
     if as_json:

@@ -8,7 +8,7 @@ from eval.records import Record
 from harness.store import Store
 
 WINDOW_S = 300.0
-"""Seconds over which the rate is taken."""
+"""Seconds over which the rate is taken, at most: it begins no earlier than what is at work."""
 
 
 class Progress(Record):
@@ -19,7 +19,7 @@ class Progress(Record):
     attempts: int
     """Verdicts and failures of ours, of all runs."""
     per_minute: float
-    """Attempts in the last five minutes, a minute."""
+    """Attempts a minute, over the last five minutes or since the oldest run at work began."""
     calls_in_flight: int
     waiting: int
     """Replies that are there and not yet judged, of the runs at work."""
@@ -33,10 +33,12 @@ class Progress(Record):
 
 def progress(store: Store) -> Progress:
     """Read how things stand."""
-    since = datetime.now(UTC) - timedelta(seconds=WINDOW_S)
-    recent = store.activity(since.isoformat(timespec="milliseconds").replace("+00:00", "Z"))
+    now = datetime.now(UTC)
     running = [run for run in store.runs() if run.state == "running"]
-    rate = recent.attempts_since * 60 / WINDOW_S
+    begun = min((datetime.fromisoformat(run.created) for run in running), default=now)
+    since = max(now - timedelta(seconds=WINDOW_S), begun) if running else now - timedelta(seconds=WINDOW_S)
+    recent = store.activity(since.isoformat(timespec="milliseconds").replace("+00:00", "Z"))
+    rate = recent.attempts_since * 60 / max(1.0, (now - since).total_seconds())
     waiting = sum(max(0, run.replies - run.attempts) for run in running)
     rest = waiting + recent.calls_in_flight
     return Progress(

@@ -109,7 +109,8 @@ class Database:
         if version < len(self._migrations):
             if self.read_only:
                 raise UsageError(
-                    f"store {self.path} is of an older version; run `eval` on it once to bring it up"
+                    f"store {self.path} is of an older version; bring it up to date with"
+                    f" `kernel-harness runs --upgrade --store {self.path}`, which keeps a copy beside it"
                 )
             self._migrate()
         if not self.read_only:
