@@ -135,7 +135,7 @@ def test_trl_columns_and_conversations(remote):
     assert seen == {"kernel_harness_kind": ["passed", "failed"]}
     assert function.__name__ == "kernel_harness"
     with pytest.raises(UsageError, match="no column"):
-        trl_reward(remote, probelm="affine")
+        trl_reward(remote, problems="affine")
     with pytest.raises(UsageError, match="names no problem"):
         function(prompts=["p"], completions=["text"])
 

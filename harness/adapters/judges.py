@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as LateError
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Literal, Protocol, Self
 
 from eval import JudgeFailedError, Limits, Verdict
 from eval.client import resolve_device
@@ -51,11 +51,11 @@ class LocalJudges:
     ) -> None:  # fmt: skip
         """Raise `EnvironmentFailure` where the device is not here; on a GPU there is one slot."""
         try:
-            self.device = resolve_device(device)
+            on_gpu = resolve_device(device) == "cuda"
         except JudgeFailedError as error:
             raise EnvironmentFailure(str(error)) from error
-        on_gpu = self.device == "cuda"
-        settings = JobSettings(device="cuda" if on_gpu else "cpu", limits=limits or Limits())
+        self.device: Literal["cuda", "cpu"] = "cuda" if on_gpu else "cpu"
+        settings = JobSettings(device=self.device, limits=limits or Limits())
         self._desk = Desk(settings, (library or Library()).added)
         self._pool = JudgePool(LocalExecutor(self.device, 1 if on_gpu else slots), waiting)
 
