@@ -13,6 +13,7 @@ pytest.importorskip("triton", reason="needs the extra `eval`")
 pytest.importorskip("ray", reason="needs the extra `ray`")
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+CLIENT_PORT = 23001
 NODE = {"num_cpus": 1, "object_store_memory": 80_000_000}
 
 
@@ -25,7 +26,7 @@ def cluster():
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         from ray.cluster_utils import Cluster
 
-        head = NODE | {"num_cpus": 0, "include_dashboard": False}
+        head = NODE | {"num_cpus": 0, "include_dashboard": False, "ray_client_server_port": CLIENT_PORT}
         made = Cluster(initialize_head=True, head_node_args=head)
         nodes = [made.add_node(**NODE) for _ in range(2)]
         patch.setenv("RAY_ADDRESS", made.address)
@@ -48,6 +49,12 @@ def test_three_hundred_candidates_on_a_cluster_under_fire(cluster, tmp_path):
     plan = ["node", "judge", "driver", "runner", "node", "parent", "judge", "Ctrl-C", "runner", "node"]
     left = judge_under_fire(batch, chance, plan, hit)
     assert len(left) < len(plan) // 2
+    batch.check()
+
+
+def test_a_driver_that_is_no_node_gets_the_same_verdicts(cluster, tmp_path):
+    batch = Batch(tmp_path, 12, "--device", "cpu", "--executor", f"ray://127.0.0.1:{CLIENT_PORT}")
+    batch.finish(batch.start(), 1)
     batch.check()
 
 

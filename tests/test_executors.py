@@ -2,6 +2,7 @@
 
 import queue
 import threading
+from concurrent import futures
 
 import pytest
 from judge_work import HONEST, PROBLEM, candidate, ended, job, until
@@ -99,6 +100,16 @@ def test_the_last_slot_takes_its_tasks_with_it():
     assert isinstance(waiting.future.exception(), NoSlotError)
     assert cancelled.future.cancelled()
     assert tasks.take("a") is None
+
+
+def test_what_is_cancelled_makes_room_and_is_known_to_be_done():
+    tasks = Tasks(["a"])
+    gone, left = Task(quick()), Task(quick())
+    tasks.put(gone)
+    assert gone.future.cancel()
+    tasks.put(left)
+    assert futures.wait([gone.future], timeout=0).done == {gone.future}
+    assert tasks.take("a") is left
 
 
 def test_what_is_lost_while_closing_is_still_tried_again():

@@ -159,7 +159,7 @@ def _connected(address: str) -> Any:
 
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, ray.exceptions.RayError) as error:
+    except (ConnectionError, ValueError, ray.exceptions.RayError) as error:
         raise EnvironmentFailure(
             f"no Ray cluster answers at {address!r}: {_first_line(error)}; docs/cluster.md says how"
         ) from error

@@ -35,7 +35,7 @@ class Tasks:
         with self._changed:
             over = self._over
             if over is None and not self._cancelled and (again or not self._closed):
-                kept = [other for other in self._waiting if not other.future.cancelled()]
+                kept = [other for other in self._waiting if not _given_up(other)]
                 self._waiting = [task, *kept] if again else [*kept, task]
                 self._changed.notify_all()
                 return
@@ -82,6 +82,11 @@ class Tasks:
                 task.future.cancel()
             else:
                 fail(task, JudgeFailedError("the judge was closed"))
+
+
+def _given_up(task: Task) -> bool:
+    """Tell whether somebody has cancelled a task, and let those know who wait for its end."""
+    return task.future.cancelled() and not task.future.set_running_or_notify_cancel()
 
 
 def fail(task: Task, error: JudgeFailedError) -> None:
