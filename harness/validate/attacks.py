@@ -13,10 +13,10 @@ ATTACKS: dict[str, str] = {
     "copy of the input": "fitted(inputs, right)",
     "shuffled answer": "shuffled(right)",
     "previous answer": "kept.setdefault((tuple(right.shape), right.dtype), right).clone()",
-    "half-precision rounding": "right.to(torch.bfloat16).to(right.dtype)",
+    "half-precision rounding": "coarser(right)",
     "partial answer": "cut(right)",
 }
-"""What each returns in place of `right`, the right answer."""
+"""What each returns in place of `right`, the right answer; half of the precision is half of what it has."""
 
 _TEMPLATE = """
 kept = {{}}
@@ -29,6 +29,10 @@ def fitted(inputs, right):
 def shuffled(right):
     order = torch.randperm(right.numel(), device=right.device)
     return right.reshape(-1)[order].reshape(right.shape)
+
+def coarser(right):
+    kind = torch.float8_e5m2 if right.element_size() == 2 and right.is_floating_point() else torch.bfloat16
+    return right.to(kind).to(right.dtype)
 
 def cut(right):
     short = right.clone().reshape(-1)
