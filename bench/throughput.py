@@ -197,7 +197,9 @@ def judged(
             for one in Pipeline(settings, store, run).judge_with(executor, replies):
                 done.append(time.perf_counter() - start)
                 verdict = one.attempt.verdict
-                outcomes[verdict.status if verdict is not None else "error"] += 1
+                kind = getattr(verdict, "reason", None) or getattr(verdict, "phase", None)
+                status = verdict.status if verdict is not None else "error"
+                outcomes[f"{status}: {kind}" if kind else status] += 1
         slots = sum(state.busy_s for state in executor.states()) - before
     return {
         "candidates": len(replies), "slots": executor.slots, "seconds": done[-1],
