@@ -20,7 +20,7 @@ function startLive() {
     put("waiting", String(now.waiting));
     put("gpus", now.gpus_busy.length ? now.gpus_busy.join(", ") : "none");
     put("cost", now.cost === null ? "not known" : now.cost.toFixed(now.cost < 1 ? 4 : 2));
-    put("left", minutes(now.seconds_left));
+    put("left", now.running.length ? minutes(now.seconds_left) : "–");
     const fresh = document.getElementById("fresh");
     const more = now.attempts - shown;
     fresh.hidden = more <= 0;

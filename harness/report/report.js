@@ -211,7 +211,7 @@ function draw(attempt) {
 const list = document.getElementById("list");
 
 function openFromAddress() {
-  const target = location.hash.length > 1 ? document.getElementById(decodeURIComponent(location.hash.slice(1))) : null;
+  const target = location.hash.length > 1 ? document.getElementById(location.hash.slice(1)) : null;
   if (target && target.classList.contains("attempt")) {
     target.hidden = false;
     target.open = true;
