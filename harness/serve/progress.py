@@ -24,7 +24,7 @@ class Progress(Record):
     waiting: int
     """Replies that are there and not yet judged, of the runs at work."""
     gpus_busy: tuple[str, ...]
-    """GPUs that gave a verdict in the last five minutes, while something runs."""
+    """GPUs that gave a verdict in that time, while something runs."""
     cost: float | None
     """Of all calls, in the currency of the prices; None where no price is known."""
     seconds_left: float | None
@@ -39,7 +39,7 @@ def progress(store: Store) -> Progress:
     since = max(now - timedelta(seconds=WINDOW_S), begun) if running else now - timedelta(seconds=WINDOW_S)
     recent = store.activity(since.isoformat(timespec="milliseconds").replace("+00:00", "Z"))
     rate = recent.attempts_since * 60 / max(1.0, (now - since).total_seconds())
-    waiting = sum(max(0, run.replies - run.attempts) for run in running)
+    waiting = sum(store.unjudged(run.id) for run in running)
     rest = waiting + recent.calls_in_flight
     return Progress(
         running=tuple(run.command for run in running),

@@ -78,6 +78,17 @@ class Measures(Database):
         )
         return tuple(row["source"] for row in rows)
 
+    def unjudged(self, run: str) -> int:
+        """Return how many replies a run bought or found and has not judged yet."""
+        (row,) = self._query(
+            "SELECT count(*) AS number FROM run_replies JOIN replies ON replies.id = run_replies.reply"
+            " WHERE run_replies.run = ? AND replies.state = 'received' AND replies.id NOT IN"
+            " (SELECT attempts.reply FROM run_attempts JOIN attempts ON attempts.id = run_attempts.attempt"
+            " WHERE run_attempts.run = run_replies.run)",
+            (run,),
+        )
+        return int(row["number"])
+
     def activity(self, since: str) -> Activity:
         """Return what happened since a time, which is given as the store writes it."""
         (row,) = self._query(
