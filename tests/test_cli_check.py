@@ -53,6 +53,16 @@ def test_every_sample_has_a_line(samples):
         assert (line["problem"], line["stage"]) == ("cumsum_exclusive", "final_micro_tuning")
 
 
+def test_several_processes_print_the_same_in_the_same_order(samples, tmp_path):
+    words = ("tests/replies", *PROBLEM, "--stage", "final_micro_tuning", "--json", "--jobs", "2")
+    done = check(*words)
+    assert (done.stdout, done.stderr, done.returncode) == (samples.stdout, "", samples.returncode)
+    (tmp_path / "no.jsonl").write_text('{"problem": "no_such", "model": "m", "sample": 0, "code": "x"}\n')
+    refused = check(tmp_path / "no.jsonl", "--jobs", "2")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "unknown problem 'no_such'" in refused.stderr
+
+
 @pytest.mark.parametrize("entry", INDEX, ids=lambda entry: entry["file"])
 def test_a_sample(entry, samples):
     (line,) = [line for line in lines(samples) if line["file"].endswith(entry["file"])]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -26,6 +27,8 @@ from harness.prompts import Demand, Given, Stage, demand, load_gpu, load_stage
 from harness.records import Attempt, Reply
 
 _NOT_PASSED = 1
+_AT_ONCE = 32
+"""Replies handed to a process together."""
 
 
 def command(
@@ -38,6 +41,7 @@ def command(
     code: Annotated[Path | None, typer.Option(help="Current code, instead of the problem's own.")] = None,
     metrics: Annotated[Path | None, typer.Option(help="Nsight Compute metrics of that code, JSON.")] = None,
     gpu: Annotated[str | None, typer.Option(help="GPU of the prompt.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that check at once.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a candidate.")] = False,
 ) -> int:
     """Take the code out of replies and check it against the static rules; run nothing."""
@@ -48,12 +52,10 @@ def command(
         gpu=known.gpu(None),
     )
     exit_code = 0
-    for reply in read_replies(paths):
-        attempt = _checked(reply, rules, known, given)
-        lines = [json.dumps(attempt_line(attempt))] if as_json else list(_sentences(attempt))
-        sys.stdout.buffer.write(("\n".join(lines) + "\n").encode("utf-8", "backslashreplace"))
+    for checked in _in_order(_Checker(rules, known, given, as_json), read_replies(paths), jobs):
+        sys.stdout.buffer.write(checked.text)
         sys.stdout.flush()
-        if attempt.verdict is None or attempt.verdict.status != "passed":
+        if not checked.passed:
             exit_code = _NOT_PASSED
     return exit_code
 
@@ -101,6 +103,51 @@ class _Known:
             name = reply.metrics_file
             metrics = self._metrics.setdefault(name, load_metrics(Path(name)))
         return Given(code=code, metrics=metrics, gpu=self.gpu(reply.gpu))
+
+
+class _Lines(NamedTuple):
+    text: bytes
+    passed: bool
+
+
+class _Checker(NamedTuple):
+    rules: RulesMode
+    known: _Known
+    given: Given
+    as_json: bool
+
+    def lines(self, reply: Reply) -> _Lines:
+        """Return what is printed of one reply."""
+        attempt = _checked(reply, self.rules, self.known, self.given)
+        lines = [json.dumps(attempt_line(attempt))] if self.as_json else list(_sentences(attempt))
+        passed = attempt.verdict is not None and attempt.verdict.status == "passed"
+        return _Lines(("\n".join(lines) + "\n").encode("utf-8", "backslashreplace"), passed)
+
+
+def _in_order(checker: _Checker, replies: Iterable[Reply], jobs: int) -> Iterator[_Lines]:
+    """Check replies in so many processes; their lines come in the order of the replies."""
+    if jobs == 1:
+        yield from map(checker.lines, replies)
+        return
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    context = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(jobs, context, initializer=_begin, initargs=(checker,)) as pool:
+        yield from pool.map(_lines_of, replies, chunksize=_AT_ONCE)
+
+
+_checkers: list[_Checker] = []
+"""One in each process of a pool."""
+
+
+def _begin(checker: _Checker) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends these
+    _checkers.append(checker)
+
+
+def _lines_of(reply: Reply) -> _Lines:
+    return _checkers[0].lines(reply)
 
 
 def _checked(reply: Reply, rules: RulesMode, known: _Known, given: Given) -> Attempt:
