@@ -93,3 +93,9 @@ def test_single_precision_stays_as_it_is():
     found = BUILDER.create_fadd(handle(a), handle(b))
     assert found.dtype == tl.float32
     assert np.array_equal(found.data, (a + b).numpy())
+
+
+def test_what_a_tensor_holds_is_told_as_numbers():
+    a = numbers(100)
+    assert np.array_equal(bfloat16.numbers(handle(a.bfloat16())), a.bfloat16().float().numpy())
+    assert np.array_equal(bfloat16.numbers(handle(a)), a.numpy())

@@ -27,6 +27,11 @@ def narrow(numbers: Any) -> Any:
     return np.where(np.isnan(single), _QUIET, rounded.astype(np.uint16)).reshape(np.shape(numbers))
 
 
+def numbers(one: Any) -> Any:
+    """Return what a tensor of the interpreter holds, of bfloat16 the numbers instead of their bits."""
+    return widen(one.data) if _is_bfloat16(one) else one.data
+
+
 def install(builder: Any) -> None:
     """Put this in front of the operations of the interpreter's `builder`, a class."""
     plain = builder.cast_impl

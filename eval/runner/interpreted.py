@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from eval.runner.bfloat16 import numbers
 from eval.runner.provenance import Provenance
 
 
@@ -79,25 +80,25 @@ class Interpreted:
 
         def masked_load(one: Any, pointers: Any, mask: Any, *args: Any, **kwargs: Any) -> Any:
             result = load(one, pointers, mask, *args, **kwargs)
-            traced.loaded(result.data[mask.data.astype(bool)])
+            traced.loaded(numbers(result)[mask.data.astype(bool)])
             return result
 
         def atomic_rmw(one: Any, how: Any, pointers: Any, value: Any, mask: Any, *args: Any) -> Any:
             old = update(one, how, pointers, value, mask, *args)
             where = mask.data.astype(bool)
-            traced.loaded(old.data[where])
-            traced.stored(load(one, pointers, mask, None, None, False).data[where])
+            traced.loaded(numbers(old)[where])
+            traced.stored(numbers(load(one, pointers, mask, None, None, False))[where])
             return old
 
         def atomic_cas(one: Any, pointers: Any, expected: Any, value: Any, *args: Any) -> Any:
-            traced.stored(value.data)
+            traced.stored(numbers(value))
             return exchange(one, pointers, expected, value, *args)
 
         builder.create_masked_load, builder.create_atomic_rmw = masked_load, atomic_rmw
         builder.create_atomic_cas = atomic_cas
 
     def _check_store(self, pointers: Any, value: Any, mask: Any, *_rest: Any, **_more: Any) -> None:
-        self.provenance.stored(value.data[mask.data.astype(bool)])
+        self.provenance.stored(numbers(value)[mask.data.astype(bool)])
         if self._ranges is None:
             return
         where = pointers.data[mask.data.astype(bool)]
