@@ -1,6 +1,7 @@
 """The way through stages: what is kept, what is repaired, and that a second run walks the same way."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -137,6 +138,7 @@ def test_a_replayed_model_carries_the_seed_through_stages(folder):
     best = (folder / summary["best"]).read_text()
     assert 'eviction_policy="evict_first"' in best
     check_prompts(folder)
+    check_report(folder)
     check_again(folder, [fusion, tuning, summary])
 
 
@@ -150,6 +152,20 @@ def check_prompts(folder):
     assert "_exclusive_cumsum_kernel" in prompts[1].code
     assert "1. fusion: incorrect (shape)" in prompts[2].text
     assert "_exclusive_cumsum_rowwise_kernel" in prompts[2].code
+
+
+def check_report(folder):
+    """The store alone tells the report what came of each stage."""
+    command = [*COMMAND, "report", "--output", "report.html"]
+    subprocess.run(command, cwd=folder, env={"PYTHONPATH": str(ROOT)}, check=True, capture_output=True)
+    page = (folder / "report.html").read_text()
+    (article,) = re.findall('<article class="journey">.*?</article>', page, re.DOTALL)
+    stages = re.findall('<th scope="row" class="name">(.*?)</th>', article)
+    links = re.findall('href="#a-(.*?)"', article)
+    assert (stages, article.count("\u2713 kept")) == (["fusion", "final_micro_tuning"], 2)
+    assert "cumsum_exclusive · replay:replies · CPU" in article
+    assert len(links) == 2
+    assert all(f'id="a-{link}"' in page for link in links)
 
 
 def check_again(folder, first):

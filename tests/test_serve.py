@@ -75,6 +75,10 @@ def served(path):
     server.stop()
 
 
+def test_nobody_else_can_ask_unless_told_otherwise(served):
+    assert served.url.startswith("http://127.0.0.1:")
+
+
 def test_the_page_holds_the_views_of_the_report(served):
     status, _, text = served.get("/")
     assert status == 200

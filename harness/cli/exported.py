@@ -36,6 +36,10 @@ class ExportedAttempt(Record):
     finish_reason: str | None = Field(description="`length` marks a reply that was cut.")
     usage: dict[str, Any] = Field(description="As the endpoint stated it.")
     cost: float | None = Field(description="In the currency of the model's price.")
+    price_source: str | None = Field(
+        default=None,
+        description="Where the price is from, if nobody gave it: a published list and its version.",
+    )
     tries: int = Field(description="How often the call was sent.")
     latency_s: float | None
     source: str | None = Field(description="File or endpoint.")
@@ -90,6 +94,7 @@ def exported(attempt: Attempt, stored: StoredReply, prompt: Prompt | None) -> Ex
         finish_reason=reply.finish_reason,
         usage=reply.usage,
         cost=stored.cost,
+        price_source=stored.extra.get("price_source"),
         tries=stored.tries,
         latency_s=reply.latency_s,
         source=reply.source,

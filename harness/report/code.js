@@ -25,19 +25,23 @@ function icon(name) {
   return svg;
 }
 
-/* Characters that are invisible or turn the reading direction, shown as their code point. */
-const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+/* Characters that are invisible or turn the reading direction, shown as their code point; a run of one is one hit. */
+const HIDDEN = /([\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff])\1*/g;
+const HIDDEN_LIMIT = 500; /* More of them in one piece of text would stop the page for a while. */
 
 function shown(text) {
   const nodes = [];
   let last = 0;
+  let count = 0;
   for (const hit of text.matchAll(HIDDEN)) {
+    if (++count > HIDDEN_LIMIT) break;
     nodes.push(text.slice(last, hit.index));
     const code = hit[0].codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
-    nodes.push(el("span", { class: "hidden-char", title: "invisible character" }, "U+" + code));
-    last = hit.index + 1;
+    const times = hit[0].length > 1 ? " ×" + hit[0].length : "";
+    nodes.push(el("span", { class: "hidden-char", title: "invisible character" }, "U+" + code + times));
+    last = hit.index + hit[0].length;
   }
-  nodes.push(text.slice(last));
+  nodes.push(text.slice(last).replace(HIDDEN, "\ufffd"));
   return nodes;
 }
 

@@ -82,7 +82,7 @@ def _journey(run: RunInfo, known: Mapping[str, Facts]) -> Journey:
     planned = [str(name) for name in run.config.get("stages", ())]
     lines = [_line(step, known) for step in steps]
     lines += [StageLine(stage=name, kept=None) for name in planned[len(steps) :]]
-    judged = [known[step.attempt] for step in steps if step.attempt in known]
+    judged = [known[step.attempt] for step in steps if step.attempt is not None and step.attempt in known]
     where = dict.fromkeys(place_name(place_of(one)) for one in judged)
     parts = (run.config.get("problem"), run.config.get("model"), *where)
     return Journey(
