@@ -172,6 +172,8 @@ USAGE = {
     "a folder that is no problem": (["a.py", "--problem", "empty"], 2, "problem.toml"),
     "an unknown stage": ([*AFFINE, "--stage", "final_micro_tunin"], 2, "final_micro_tuning"),
     "an unknown device": ([*AFFINE, "--device", "tpu"], 2, "cpu"),
+    "an unknown executor": ([*AFFINE, "--executor", "cloud"], 2, "ray://"),
+    "GPUs where a CPU judges": ([*AFFINE, "--gpus", "0"], 2, "--jobs"),
     "unknown rules": ([*AFFINE, "--rules", "harsh"], 2, "strict"),
     "no such reply": (["no_such.py", "--problem", "affine"], 2, "no_such.py"),
     "no such code": ([*AFFINE, "--code", "no_such.py"], 2, "no_such.py"),

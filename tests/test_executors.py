@@ -3,6 +3,7 @@
 import queue
 import threading
 from concurrent import futures
+from pathlib import Path
 
 import pytest
 from judge_work import HONEST, PROBLEM, candidate, ended, job, until
@@ -12,7 +13,9 @@ pytest.importorskip("triton", reason="needs the extra `eval`")
 from eval import JudgeFailedError
 from eval.client import cuda_device_name
 from eval.devices import CudaDevice, cuda_devices
+from harness.errors import UsageError
 from harness.executors import JudgePool, LocalExecutor, NoSlotError
+from harness.executors.gpus import choose_gpus
 from harness.executors.tasks import Task, Tasks
 
 FATAL = """
@@ -53,12 +56,22 @@ def test_a_candidate_whose_judge_is_lost_twice_is_given_up(tmp_path):
         assert executor.states()[0].strikes == 0
 
 
+def environment_of(executor):
+    """First environment of the first slot's judge; it may end at any time."""
+    process = executor._slots[0].judge._process
+    try:
+        return Path(f"/proc/{process.pid}/environ").read_bytes() if process is not None else b""
+    except OSError:
+        return b""
+
+
 @pytest.mark.skipif(cuda_device_name() is not None, reason="a CUDA GPU is here")
 def test_a_gpu_that_does_not_answer_is_stopped_and_named():
     said = []
     gone = CudaDevice(index=5, name="none", selector="GPU-of-another-machine")
     with LocalExecutor("cuda", gpus=[gone], say=said.append) as executor:
         first = executor.submit(quick())
+        assert until(lambda: b"CUDA_VISIBLE_DEVICES=GPU-of-another-machine" in environment_of(executor))
         with pytest.raises(NoSlotError, match="GPU 5 is stopped after 3 failures in a row"):
             first.result()
         with pytest.raises(NoSlotError):
@@ -70,7 +83,34 @@ def test_a_gpu_that_does_not_answer_is_stopped_and_named():
 
 @pytest.mark.skipif(cuda_device_name() is not None, reason="a CUDA GPU is here")
 def test_without_a_driver_there_are_no_gpus():
-    assert cuda_devices() == ()
+    assert cuda_devices() == choose_gpus(None) == ()
+    with pytest.raises(UsageError, match="there are: none"):
+        choose_gpus("0")
+
+
+def gpus(*names):
+    return [CudaDevice(index=place, name=name, selector=f"GPU-{place}") for place, name in enumerate(names)]
+
+
+CHOICES = [
+    (None, ("H100", "H100"), [0, 1]),
+    (None, ("H100", "A2", "H100"), [0, 2]),
+    ("1", ("H100", "A2", "H100"), [1]),
+    ("2, 0,2", ("H100", "A2", "H100"), [2, 0]),
+    ("0,1", ("H100", "A2"), "of one name"),
+    ("3", ("H100",), "no GPU '3'"),
+    ("one", ("H100",), "there are: 0"),
+    (",", ("H100",), "at least one"),
+]
+
+
+@pytest.mark.parametrize(("words", "names", "chosen"), CHOICES)
+def test_which_gpus_judge(words, names, chosen):
+    if isinstance(chosen, list):
+        assert [gpu.index for gpu in choose_gpus(words, gpus(*names))] == chosen
+    else:
+        with pytest.raises(UsageError, match=chosen):
+            choose_gpus(words, gpus(*names))
 
 
 def test_what_was_lost_goes_to_another_slot_first():

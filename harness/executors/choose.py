@@ -38,5 +38,7 @@ def open_executor(
     except JudgeFailedError as error:
         raise EnvironmentFailure(str(error)) from error
     if found != "cuda":
+        if gpus is not None:
+            raise UsageError("--gpus: a CPU judges here; say how many at once with --jobs")
         return LocalExecutor("cpu", jobs or 1)
     return LocalExecutor("cuda", gpus=choose_gpus(gpus))

@@ -138,7 +138,7 @@ class RayExecutor(SlotExecutor):
             )
         self.gpu_name: str | None = None
         if self.device == "cuda":
-            self.gpu_name = self._ray.get(self._ray.remote(num_gpus=1)(cuda_device_name).remote())
+            self.gpu_name = self._asked_gpu_name()
         names = [f"{kind} actor {place}" for place in range(number)]
         super().__init__([RaySlot(name, self.device, self._ray, self.gpu_name) for name in names], say)
 
@@ -146,6 +146,18 @@ class RayExecutor(SlotExecutor):
         if choice == "auto":
             return "cuda" if self._ray.cluster_resources().get("GPU", 0) >= 1 else "cpu"
         return "cuda" if choice == "cuda" else "cpu"
+
+    def _asked_gpu_name(self) -> str | None:
+        """Ask the first GPU that is free for its name; the others must have the same."""
+        try:
+            name: str | None = self._ray.get(self._ray.remote(num_gpus=1)(cuda_device_name).remote())
+        except self._ray.exceptions.RayError as error:
+            self._ray.shutdown()
+            raise EnvironmentFailure(
+                f"no GPU of the cluster can be asked for its name: {_first_line(error)}; is the same version "
+                "of kernel-harness on every node?"
+            ) from error
+        return name
 
     def __exit__(self, *reason: Any) -> None:  # noqa: PYI036 - handed on as they come
         super().__exit__(*reason)

@@ -8,14 +8,14 @@ from eval.devices import CudaDevice, cuda_devices
 from harness.errors import UsageError
 
 
-def choose_gpus(words: str | None) -> tuple[CudaDevice, ...]:
-    """Return the GPUs that ``0,1`` names by their places among the visible ones.
+def choose_gpus(words: str | None, present: Sequence[CudaDevice] | None = None) -> tuple[CudaDevice, ...]:
+    """Return the GPUs that ``0,1`` names by their places among those that are visible here, or `present`.
 
     None takes all that are called as the first one is: times of one run are compared.
 
     Raises `UsageError`: there is no such GPU, or those that are named are not of one name.
     """
-    present = cuda_devices()
+    present = cuda_devices() if present is None else present
     if words is None:
         return tuple(gpu for gpu in present if gpu.name == present[0].name)
     chosen = _named(words, present)
