@@ -33,6 +33,7 @@ COMMANDS = {
     "void": "harness.cli.void",
     "show": "harness.cli.show",
     "export": "harness.cli.export",
+    "rows": "harness.cli.rows",
     "runs": "harness.cli.runs",
     "redteam": "harness.cli.redteam",
     "problems": "harness.cli.problems",

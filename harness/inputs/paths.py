@@ -11,6 +11,8 @@ from pathlib import Path
 from harness.errors import UsageError
 from harness.inputs.found import LOCAL, Found, Note
 from harness.inputs.jsonl import read_jsonl
+from harness.inputs.popcorn import read_header
+from harness.problems import problem_names
 from harness.records import Reply
 from harness.reply_files import CODE, REPLIES, decode, natural_key, reply_files
 
@@ -75,7 +77,22 @@ def _file(path: Path, sample: int, note: Note) -> Reply:
     text, replaced = decode(content)
     if replaced:
         note(f"{path}: bytes that are not UTF-8 were replaced")
-    return Reply(model=LOCAL, sample=sample, text=text, source=str(path), is_code=path.suffix.lower() in CODE)
+    is_code = path.suffix.lower() in CODE
+    reply = Reply(model=LOCAL, sample=sample, text=text, source=str(path), is_code=is_code)
+    return reply.model_copy(update=_submitted(path, text, note)) if is_code else reply
+
+
+def _submitted(path: Path, code: str, note: Note) -> dict[str, str | None]:
+    """Return the problem and the GPU that a submission to GPU MODE names in its head."""
+    header = read_header(code)
+    if header is None:
+        return {}
+    problem = header.problem(problem_names())
+    if problem is None and header.leaderboard is not None:
+        note(
+            f"{path}: no problem here is called {header.leaderboard!r}, its leaderboard; --problem names one"
+        )
+    return {"problem": problem, "gpu": header.gpus[0] if header.gpus else None}
 
 
 def _folder(folder: Path, samples: Iterator[int], note: Note) -> Iterator[Found]:
