@@ -169,6 +169,8 @@ class Timing(Record):
     """Every sample by role: candidate, eager, compile, current."""
     clock: dict[str, Any] = {}
     """SM clock, temperature and throttle reasons around the measurement."""
+    shapes: dict[str, Timing] = {}
+    """By size, where several are official: the times above are then their geometric means."""
 
 
 class Guarantees(Record):

@@ -11,6 +11,7 @@ import torch
 from eval import EVALUATOR_VERSION
 from eval.dry_launch.gate import CompileGate
 from eval.judge.processes import Zygote
+from eval.judge.shapes import tried_on_all
 from eval.judge.stage import StageJudge
 from eval.judge.trial import Trial
 from eval.records import Environment, Job, Verdict
@@ -55,7 +56,8 @@ class Bench:
             JudgeError: our own failure.
 
         """
-        return self._stage.decided(job, self._tried(job))
+        tried = tried_on_all(job, self._tried) if self._cuda else self._tried(job)
+        return self._stage.decided(job, tried)
 
     def _tried(self, job: Job) -> Verdict:
         if not self._cuda:

@@ -55,13 +55,13 @@ class Signature(NamedTuple):
 
 
 def size_case(problem: Problem, size: str | None) -> Case:
-    """Return the case of a size profile; None names the official one.
+    """Return the case of a size profile; None names the official one, of several the first.
 
     Raises:
         JudgeError: the problem has no size of that name.
 
     """
-    for profile in problem.sizes:
+    for profile in sorted(problem.sizes, key=lambda one: not one.official):
         if size in (None, profile.name):
             return Case(name=profile.name, constants=profile.constants, dtype=profile.dtype)
     raise JudgeError(f"{problem.name} has no size {size!r}")
