@@ -10,9 +10,9 @@ from test_serve import Served
 
 from eval.records import Violation
 from harness.records import Candidate, Reply
-from harness.report import Shared, render
+from harness.report import Ledger, Shared, render
 from harness.scores import facts_of
-from harness.store import Store
+from harness.store import RunInfo, Store
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright (the extra `dev`)")
@@ -47,6 +47,25 @@ ROWS = [
 ]
 
 
+STEPS = [
+    {
+        "stage": "fusion",
+        "kept": True,
+        "attempt": ROWS[3].id,
+        "ms": 6.9,
+        "speedup_current": 1.1,
+        "attempts": 4,
+    },
+    {"stage": "memory_access", "kept": False, "attempt": ROWS[1].id, "note": "no gain beyond doubt " * 4},
+]
+STAGES = ["fusion", "memory_access", "port"]
+OPTIMIZED = RunInfo(
+    id="20260601-120000-abcd", command="kernel-harness optimize", state="interrupted", created="2026",
+    config={"problem": "scan", "model": "alpha", "stages": STAGES, "steps": STEPS},
+    ended=None, replies=3, failed_calls=0, attempts=3, passed=1,
+)  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def browser():
     with playwright.sync_playwright() as driver:
@@ -75,7 +94,9 @@ def report(tmp_path_factory):
     path = tmp_path_factory.mktemp("report") / "report.html"
     facts = [facts_of(row)._replace(cost=0.01) for row in ROWS]
     shared = Shared(prompts={prompt().hash: prompt().text}, current={prompt().hash: "import torch\nx = 2\n"})
-    path.write_text(render(ROWS, facts=facts, shared=shared, generated="now", store="s"), encoding="utf-8")
+    ledger = Ledger(runs=(OPTIMIZED,))
+    html = render(ROWS, facts=facts, shared=shared, ledger=ledger, generated="now", store="s")
+    path.write_text(html, encoding="utf-8")
     return path.as_uri()
 
 
@@ -141,6 +162,25 @@ def test_an_opened_attempt_shows_everything(browser, report):
         row.get_by_text(prompt().text).wait_for()
         row.get_by_text("Environment, guarantees").click()
         row.get_by_text("3.6.0").wait_for()
+
+
+def test_a_stage_of_a_run_leads_to_its_attempt(browser, report):
+    with visit(browser, report) as page:
+        shown = page.locator("#progress tbody tr")
+        assert [row.locator("td").nth(1).inner_text() for row in shown.all()] == [
+            "\u2713 kept",
+            "\u2717 not kept",
+            "not tried",
+        ]
+        page.locator("#progress a").first.click()
+        page.locator(f"#a-{ROWS[3].id}[open] .body").wait_for()
+
+
+@pytest.mark.parametrize("end", ["#%E0%A4%A", "#a-none", "#"])
+def test_an_address_that_names_no_attempt_breaks_nothing(browser, report, end):
+    with visit(browser, report + end) as page:
+        page.locator("#f-model").select_option("beta")
+        page.get_by_text(f"11 of {len(ROWS)} attempts").wait_for()
 
 
 def test_the_keyboard_is_enough(browser, report):
@@ -216,6 +256,28 @@ def opens_harmlessly(page):
     assert page.locator("img").count() == 0
     assert page.locator("svg[onload], [onerror]").count() == 0
     assert page.get_by_text(HOSTILE[0]).count() > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "most"),
+    [
+        ("a\u202eb", "U+202E", 2),
+        ("\u202e" * 60_000, "U+202E \N{MULTIPLICATION SIGN}60000", 2),
+        ("\u202ea\u200bb" * 15_000, "U+202E", 1000),
+    ],
+    ids=["one", "a run", "many"],
+)
+def test_invisible_characters_are_shown_and_stop_no_page(browser, tmp_path, text, first, most):
+    path = tmp_path / "report.html"
+    row = attempt(1, incorrect(), text=text, candidate=Candidate(code=text, first_line=1))
+    path.write_text(render([row], generated="now", store="s"), encoding="utf-8")
+    with visit(browser, path.as_uri()) as page:
+        page.locator("details.attempt summary").first.click()
+        page.locator(".body").wait_for()
+        marks = page.locator(".hidden-char")
+        assert marks.first.text_content() == first
+        assert marks.count() == most
+        assert "\u202e" not in page.locator(".body").text_content()
 
 
 def test_a_candidate_runs_nothing_in_the_file(browser, tmp_path):
