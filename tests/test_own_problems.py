@@ -3,6 +3,8 @@
 Some of the cases here, no variants and no audits; `kernel-harness validate` does all of it, in a slow test.
 """
 
+from pathlib import Path
+
 import pytest
 
 pytest.importorskip("triton", reason="needs the extra `eval`")
@@ -13,6 +15,7 @@ from harness.problems import load_problem, problem_names
 from harness.validate import attack
 
 NAMES = problem_names()
+LIST = (Path(__file__).parent.parent / "docs" / "own_problems.md").read_text(encoding="utf-8")
 STEP = 3
 """Every third case: tiny ones, odd ones and some around the end of a block."""
 
@@ -49,6 +52,7 @@ def test_every_size_has_its_limits(name):
     assert set(problem.min_bytes) == sizes
     assert set(problem.min_flops) in (set(), sizes)
     assert all(size.memory_gb for size in problem.sizes)
+    assert f"| `{name}` |" in LIST
 
 
 def test_there_are_memory_bound_and_compute_bound_problems():

@@ -10,10 +10,12 @@ import torch.nn as nn
 
 
 class Scale(nn.Module):
-    def __init__(self, eps):
+    def __init__(self, columns, eps):
         super().__init__()
+        self.weight = nn.Parameter(torch.ones(columns))
+        self.bias = nn.Parameter(torch.zeros(columns))
         self.eps = eps
 
-    def forward(self, x, weight, bias):
+    def forward(self, x):
         deviation = (x.var(dim=-1, keepdim=True, unbiased=False) + self.eps).sqrt()
-        return (x + x.mean(dim=-1, keepdim=True)) / deviation * weight + bias
+        return (x + x.mean(dim=-1, keepdim=True)) / deviation * self.weight + self.bias

@@ -43,8 +43,9 @@ def triton_segment_sum(x: torch.Tensor, ids: torch.Tensor, segments: int) -> tor
     N, D = x.shape
     out = torch.zeros((segments, D), device=x.device, dtype=torch.float32)
     if x.numel() > 0:
-        grid = lambda meta: (segments, triton.cdiv(D, meta['BLOCK_SIZE']), triton.cdiv(N, 512))
-        _segment_sum_kernel[grid](x, ids, out, N, D, ROWS=512)
+        share = min(512, max(32, triton.next_power_of_2(N)))
+        grid = lambda meta: (segments, triton.cdiv(D, meta['BLOCK_SIZE']), triton.cdiv(N, share))
+        _segment_sum_kernel[grid](x, ids, out, N, D, ROWS=share)
     return out.to(x.dtype)
 
 
