@@ -19,6 +19,7 @@ from eval.judge.timing import Contestant
 from eval.judge.trial import hidden_paths
 from eval.judge.weights import size_of, transfer_bytes
 from eval.records import Case, Job, Limits
+from eval.tensors import dtype_name
 
 if TYPE_CHECKING:
     from eval.judge.processes import Zygote
@@ -58,7 +59,12 @@ class Baselines:
         self.copy_gb_per_s = gpu.copy_gb_per_s()
         self.floor_ms = self.moved_bytes / (self.copy_gb_per_s * 1e9) * 1e3
         size = self.case.case.name
-        self.hard_limit_ms = gpu.hard_limit_ms(job.problem.min_bytes.get(size))
+        dtypes = [dtype_name(spec.dtype) for spec in self.case.inputs if spec.dtype is not None]
+        self.hard_limit_ms = gpu.hard_limit_ms(
+            job.problem.min_bytes.get(size),
+            job.problem.min_flops.get(size),
+            [name for name in dtypes if "float" in name],
+        )
         self.compile_note: str | None = None
         self.session_times = SessionTimes()
         self._runners: list[Runner] = []

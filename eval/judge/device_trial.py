@@ -102,7 +102,8 @@ class DeviceTrial(Trial):
         if limit is not None and timing.candidate_ms.median < limit:
             raise rejected(
                 "impossible_time",
-                f"{timing.candidate_ms.median:.4g} ms is below {limit:.4g} ms, what the memory's pins allow",
+                f"{timing.candidate_ms.median:.4g} ms is below {limit:.4g} ms, "
+                "what the memory's pins and the matrix units allow",
                 "hard_limit",
             )
 

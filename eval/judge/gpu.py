@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
+
+from eval.judge.peak import flops_a_second
 
 _COPY_BYTES = 1 << 30
 _COPY_CALLS = 20
@@ -88,10 +91,29 @@ def pin_gb_per_s() -> float | None:
     return 2 * clock_khz * 1e3 * bus_bits / 8 / 1e9 if clock_khz and bus_bits else None
 
 
-def hard_limit_ms(min_bytes: float | None) -> float | None:
-    """Return the time that physics forbids to beat: bytes less the L2 over the pins, with 5 % margin."""
-    pins = pin_gb_per_s()
-    if min_bytes is None or pins is None:
+def hard_limit_ms(
+    min_bytes: float | None, min_flops: float | None = None, dtypes: Iterable[str] = ()
+) -> float | None:
+    """Return the time that physics forbids to beat, in ms, with 5 % margin: the later of two.
+
+    Bytes less the L2 over the pins, and operations on inputs of `dtypes` over the peak at the highest clock.
+    """
+    pins, peak = pin_gb_per_s(), peak_flops_a_second(dtypes) if min_flops is not None else None
+    limits = []
+    if min_bytes is not None and pins is not None:
+        left = max(0.0, min_bytes - torch.cuda.get_device_properties(0).L2_cache_size)
+        limits.append(left / (pins * 1e9))
+    if min_flops is not None and peak is not None:
+        limits.append(min_flops / peak)
+    return _HARD_MARGIN * max(limits) * 1e3 if limits else None
+
+
+def peak_flops_a_second(dtypes: Iterable[str]) -> float | None:
+    """Return the most operations a second that device 0 can do; None where that is not known."""
+    nvml = _nvml()
+    if nvml is None:
         return None
-    left = max(0.0, min_bytes - torch.cuda.get_device_properties(0).L2_cache_size)
-    return _HARD_MARGIN * left / (pins * 1e9) * 1e3
+    clock_mhz = nvml.nvmlDeviceGetMaxClockInfo(_handle(nvml), nvml.NVML_CLOCK_SM)
+    properties = torch.cuda.get_device_properties(0)
+    capability = (properties.major, properties.minor)
+    return flops_a_second(capability, properties.multi_processor_count, clock_mhz * 1e6, dtypes)

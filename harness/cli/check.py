@@ -35,7 +35,7 @@ def command(
     paths: Annotated[
         list[Path], typer.Argument(help="Replies, code, JSONL or folders of them.", show_default=False)
     ],
-    problem: Annotated[str | None, typer.Option(help="Name or folder of the problem.")] = None,
+    problem: Annotated[str | None, typer.Option(help="Name, folder or .py file of the problem.")] = None,
     stage: Annotated[str | None, typer.Option(help="Stage whose rules count.")] = None,
     rules: Annotated[RulesMode, typer.Option(help="strict, lenient, or off for calibration.")] = "strict",
     code: Annotated[Path | None, typer.Option(help="Current code, instead of the problem's own.")] = None,

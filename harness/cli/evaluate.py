@@ -30,7 +30,7 @@ def command(
     paths: Annotated[
         list[Path], typer.Argument(help="Replies, code, JSONL or folders of them.", show_default=False)
     ],
-    problem: Annotated[str | None, typer.Option(help="Name or folder of the problem.")] = None,
+    problem: Annotated[str | None, typer.Option(help="Name, folder or .py file of the problem.")] = None,
     problems: Annotated[
         Path | None, typer.Option(help="Folder of problems, which replies name by file name or number.")
     ] = None,

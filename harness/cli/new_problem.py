@@ -11,8 +11,6 @@ from harness.files import write_text
 PROBLEM = """\
 title = "{title}"
 
-# What an element's error is measured against: its own magnitude, or "scan" for running sums.
-
 # Constants replace those of reference.py by name. The first size is the official one; smaller
 # sizes let smaller cards take part, each with a column of its own.
 sizes = [

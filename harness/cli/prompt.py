@@ -35,7 +35,7 @@ _HASH_CHARS = 64
 
 def command(
     problem: Annotated[
-        str | None, typer.Argument(help="Name or folder of a problem.", show_default=False)
+        str | None, typer.Argument(help="Name, folder or .py file of a problem.", show_default=False)
     ] = None,
     stage: Annotated[str | None, typer.Option(help="Name of a stage or path of a .md file.")] = None,
     gpu: Annotated[
