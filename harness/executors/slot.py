@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 from eval import Failed, Job, JudgeFailedError, Verdict
 from harness.executors.base import SlotStage, SlotState
@@ -74,6 +75,11 @@ class Slot(ABC):
                 break
             self.strikes += 1
         self._stage = "idle"
+
+    def forgive(self, names: Sequence[str]) -> None:
+        """Take a strike back where this slot is among `names`: it was not the slot's fault."""
+        if self.name in names and self.strikes:
+            self.strikes -= 1
 
     def stop(self) -> None:
         """Tell the slot to end, without waiting until it has; what it is judging fails."""

@@ -26,7 +26,8 @@ class SlotExecutor:
     """Gives jobs to slots; a context manager.
 
     A judge that is lost is replaced, and its candidate tried once more, on another slot where there
-    is one. A slot that fails three times in a row is stopped.
+    is one. A slot that fails three times in a row is stopped; a candidate that is lost on its second
+    try too is to blame itself, or its problem is.
     """
 
     def __init__(self, slots: Sequence[Slot], say: Callable[[str], None] = to_stderr) -> None:
@@ -77,6 +78,8 @@ class SlotExecutor:
         if len(task.lost_on) < _TRIES:
             self._tasks.put(task)
         else:
+            for one in self._slots:
+                one.forgive(task.lost_on)
             task.future.set_exception(JudgeFailedError(f"{error} (tried {_TRIES} times)"))
         slot.recover()
         if slot.stopped:
