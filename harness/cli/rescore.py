@@ -36,7 +36,7 @@ def command(
     problem: Annotated[str | None, typer.Option(help="One problem alone.")] = None,
     model: Annotated[str | None, typer.Option(help="One model alone.")] = None,
     device: Annotated[DeviceChoice, typer.Option(help="auto takes a CUDA GPU where there is one.")] = "auto",
-    jobs: Annotated[int, typer.Option(min=1, help="Candidates at once; on a GPU always one.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Candidates at once on a CPU; each GPU takes one.")] = 1,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be judged, and stop.")] = False,
     store: Annotated[Path, typer.Option(help="The store.")] = Path("kernel-harness.db"),
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a candidate.")] = False,
