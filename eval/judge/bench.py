@@ -25,6 +25,7 @@ class Bench:
 
     def __init__(self, *, cuda: bool) -> None:
         torch.set_num_threads(1)
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
         self._cuda = cuda
         self._zygote = Zygote(cuda=cuda)
         self._environment = self._describe()
