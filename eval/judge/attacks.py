@@ -39,7 +39,7 @@ def _mean(seen: Seen) -> torch.Tensor:
 def _halved(seen: Seen) -> torch.Tensor:
     """Round to half precision, to bfloat16 where float16 would overflow."""
     right = seen.right
-    if not right.is_floating_point():
+    if not right.is_floating_point() or right.dtype.itemsize <= torch.half.itemsize:
         return right
     half = right.half()
     kept = half.isfinite() == right.isfinite()
