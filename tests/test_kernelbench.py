@@ -237,6 +237,8 @@ def test_folders_come_in_the_order_of_their_numbers():
     [
         (["problems", "FILE"], 0, "1_square_matmul", ""),
         (["problems", "bad/no_model.py"], 2, "", "defines no Model"),
+        (["problems", "--problems", ".", "--json"], 2, '"name": "40_rank_four"', "syntax_error.py, line 3"),
+        (["problems", "."], 2, "", "a folder of many goes to --problems"),
         (["prompt", "FILE", "--stage", "seed", "--gpu", "4090"], 0, "return a @ b", ""),
         (["prompt", "bad/syntax_error.py", "--stage", "seed", "--gpu", "4090"], 2, "", "not valid Python"),
         (["check", "FILE", "--problem", "FILE", "--json"], 1, '"problem": "1_square_matmul"', ""),

@@ -11,6 +11,7 @@ import typer
 from harness.cli.listing import load_all, print_json, print_table
 from harness.cli.new_problem import write_problem
 from harness.errors import UsageError
+from harness.kernelbench import problem_paths
 from harness.problems import ProblemFolder, load_problem, problem_names
 from harness.prompts import gpu_names
 
@@ -27,6 +28,9 @@ def command(
             show_default=False,
         ),
     ] = None,
+    problems: Annotated[
+        Path | None, typer.Option(help="Folder of problems: .py files in KernelBench's format, folders.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option(help="With `new`: the folder to make; ./NAME without.")
     ] = None,
@@ -37,12 +41,13 @@ def command(
         return _new(names[1:], output)
     if output is not None:
         raise UsageError("--output goes with `problems new NAME`")
-    problems, code = load_all(names or problem_names(), load_problem)
+    below = [str(path) for path in problem_paths(problems)] if problems else []
+    loaded, code = load_all([*(names or []), *below] or problem_names(), load_problem)
     if as_json:
-        print_json(_summary(problem) for problem in problems)
-    elif problems:
-        print_table(COLUMNS, [_row(problem) for problem in problems])
-    return max([code, *(_check_metrics(problem) for problem in problems)])
+        print_json(_summary(problem) for problem in loaded)
+    elif loaded:
+        print_table(COLUMNS, [_row(problem) for problem in loaded])
+    return max([code, *(_check_metrics(problem) for problem in loaded)])
 
 
 def _new(words: list[str], output: Path | None) -> int:
