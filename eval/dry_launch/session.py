@@ -14,6 +14,7 @@ from eval.dry_launch.capture import Capture
 from eval.dry_launch.fakes import FakeDevice, FakeDriver, NeedsDataError, install_device, random_contents
 from eval.plain import decode
 from eval.runner.load import describe, load_module
+from eval.runner.seal import Seal, TamperedError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,6 +74,7 @@ class DrySession:
         return {}
 
     def _load(self, message: dict[str, Any]) -> dict[str, Any]:
+        self._seal = Seal()
         with self._seeming("meta"):
             module = load_module("".join(self._source), self._path, "candidate")
         self._model = getattr(module, message["class"])
@@ -82,6 +84,7 @@ class DrySession:
         failure = None
         try:
             self._call(message)
+            self._seal.check()
         except BaseException as error:  # noqa: BLE001 - as in `answer`
             failure = self._described(error)
         failures = self._capture.failures[: _MOST_FAILURES - 1]
@@ -107,7 +110,8 @@ class DrySession:
 
     def _described(self, error: BaseException) -> dict[str, Any]:
         described = describe(error, "run", self._path, interpreted=False)
-        kind = "needs_data" if isinstance(error, NeedsDataError) else "candidate"
+        kinds = {NeedsDataError: "needs_data", TamperedError: "crash"}
+        kind = kinds.get(type(error), "candidate")
         return {
             "kind": "memory" if described["phase"] == "memory" else kind,
             "kernel": None, "config": {}, "line": described["line"],

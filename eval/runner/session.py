@@ -23,6 +23,7 @@ from eval.runner.configs import ConfigPlan
 from eval.runner.guard import OperatorLog
 from eval.runner.load import describe, load_module
 from eval.runner.memory import HostMemory, OutputTooLargeError
+from eval.runner.seal import Seal
 from eval.runner.stopwatch import Stopwatch
 from eval.state import State, still_dropouts
 from eval.tensors import parse_desc
@@ -44,6 +45,7 @@ class Session:
         self._stopwatch = Stopwatch() if cuda else None
         self._source: list[str] = []
         self._module: Any = None
+        self._seal: Seal
         self._class = ""
         self._compiled = False
         self._instances: dict[str, Any] = {}
@@ -82,6 +84,7 @@ class Session:
         return {}
 
     def _load(self, message: dict[str, Any]) -> dict[str, Any]:
+        self._seal = Seal()
         self._module = load_module("".join(self._source), self._path, "candidate")
         self._class = message["class"]
         self._compiled = message["compile"]
@@ -143,6 +146,7 @@ class Session:
                 with self._log:
                     result = model(*inputs)
                 self._settle()
+                self._seal.check()
                 self._log.check(result)
             elif self._stopwatch is not None:
                 (result,), (ms,) = self._stopwatch.time([lambda: model(*inputs)], message["lead_cycles"])
