@@ -163,8 +163,8 @@ def _folder(name_or_path: str | Path) -> Path:
         return path
     if path.exists():
         raise UsageError(
-            f"{path}: is no problem: it must be a folder with a {PROBLEM_FILE}, or a .py file in KernelBench's "
-            "format; a folder of many goes to --problems"
+            f"{path}: is no problem: it must be a folder with a {PROBLEM_FILE}, or a .py file in "
+            "KernelBench's format; a folder of many goes to --problems"
         )
     raise UsageError(f"unknown problem {str(name_or_path)!r}{nearest(str(name_or_path), problem_names())}")
 

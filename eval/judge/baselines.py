@@ -9,7 +9,7 @@ import torch
 from eval.judge import gpu
 from eval.judge.calls import Caller
 from eval.judge.correctness import instance_key
-from eval.judge.faults import FaultRaised, JudgeError, failed
+from eval.judge.faults import FaultRaised, JudgeError, ProblemRefusedError
 from eval.judge.reference import CaseReference, size_case
 from eval.judge.regions import DeviceRegion, bytes_needed
 from eval.judge.result import flops_of
@@ -111,8 +111,7 @@ class Baselines:
         for regions in (roles, 2, 1):
             if fixed + regions * each <= free:
                 return regions
-        raise failed(
-            "memory",
+        raise ProblemRefusedError(
             f"size {self.case.case.name} needs {(fixed + each) / 1e9:.1f} GB of device memory, "
             f"{free / 1e9:.1f} of {total / 1e9:.1f} GB are free: take a smaller --size",
         )

@@ -68,6 +68,7 @@ class Bench:
         if self._baselines is None or not self._baselines.fits(job):
             if self._baselines is not None:
                 self._baselines.close()
+                self._baselines = None
             self._baselines = Baselines(job, self._zygote)
         return DeviceTrial(job, self._zygote, self._environment, self._baselines).judge()
 
