@@ -110,7 +110,7 @@ class DrySession:
 
     def _described(self, error: BaseException) -> dict[str, Any]:
         described = describe(error, "run", self._path, interpreted=False)
-        kinds = {NeedsDataError: "needs_data", TamperedError: "crash"}
+        kinds: dict[type[BaseException], str] = {NeedsDataError: "needs_data", TamperedError: "crash"}
         kind = kinds.get(type(error), "candidate")
         return {
             "kind": "memory" if described["phase"] == "memory" else kind,
