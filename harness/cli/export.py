@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from eval.records import Record, Track
-from harness.cli.export_tables import Selection, write_bundle_of, write_table
+from harness.cli.export_tables import Selection, write_bundle_of, write_table, write_tasks
 from harness.cli.exported import ExportedAttempt, TrainingExample, exported, training_example
 from harness.errors import EnvironmentFailure
 from harness.exports import FORMS
@@ -21,11 +21,11 @@ from harness.store import Store
 
 def command(
     form: Annotated[
-        Literal["jsonl", "sft", "csv", "parquet", "kernelbench"],
+        Literal["jsonl", "sft", "csv", "parquet", "kernelbench", "harbor"],
         typer.Option(
             "--format",
             help="jsonl: every attempt in full; sft: prompts with replies that passed; csv, parquet: a flat"
-            " row an attempt; kernelbench: its eval_results.json.",
+            " row an attempt; kernelbench: its eval_results.json; harbor: a task folder a problem.",
         ),
     ] = "jsonl",
     bundle: Annotated[
@@ -36,6 +36,7 @@ def command(
     problem: Annotated[str | None, typer.Option(help="Only attempts at this problem.")] = None,
     stage: Annotated[str | None, typer.Option(help="Only attempts at this stage.")] = None,
     model: Annotated[str | None, typer.Option(help="Only attempts of this model.")] = None,
+    gpu: Annotated[str, typer.Option(help="GPU of the prompt, for harbor.")] = "h100",
     track: Annotated[Track, typer.Option(help="Track on which a reply has to pass, for sft.")] = "open",
     output: Annotated[Path | None, typer.Option(help="File to write; stdout if not given.")] = None,
     schema: Annotated[bool, typer.Option(help="Print the JSON Schema of a line, and nothing else.")] = False,
@@ -44,6 +45,9 @@ def command(
     """Write attempts as lines of JSON; what was struck from scores is left out of sft."""
     if bundle is not None:
         write_bundle_of(store, bundle, output)
+        return
+    if form == "harbor":
+        write_tasks(problem, stage, gpu, output)
         return
     if form in FORMS:
         write_table(store, form, Selection(run=run, problem=problem, stage=stage, model=model), output)

@@ -11,7 +11,9 @@ from eval.records import Record
 from harness.errors import EnvironmentFailure, UsageError
 from harness.exports import write
 from harness.exports.bundle import write_bundle
-from harness.problems import load_problem
+from harness.exports.harbor import write_task
+from harness.problems import load_problem, problem_names
+from harness.prompts import load_gpu, load_stage
 from harness.records import Facts
 from harness.store import Store
 
@@ -69,3 +71,11 @@ def write_bundle_of(store: Path, attempt_id: str, output: Path | None) -> None:
     folder = output or Path(f"attempt-{attempt.id}")
     write_bundle(folder, attempt, prompt, load_problem(attempt.problem))
     sys.stdout.write(f"{folder}\n")
+
+
+def write_tasks(problem: str | None, stage: str | None, gpu: str, output: Path | None) -> None:
+    """Write a task folder for a problem, for all that ship if none is named, and print their paths."""
+    wanted, spec = load_stage(stage or "seed"), load_gpu(gpu)
+    for name in [problem] if problem is not None else problem_names():
+        folder = write_task(output or Path("tasks"), load_problem(name), wanted, spec)
+        sys.stdout.write(f"{folder}\n")
