@@ -59,12 +59,25 @@ def _signed_zeros(out: torch.Tensor, rng: torch.Generator, unit: float) -> None:
     out.copy_(torch.where(out.abs() < unit / 2, zero.copysign(out), out))
 
 
+def _cliff(out: torch.Tensor, rng: torch.Generator, unit: float) -> None:
+    out.normal_(0, unit, generator=rng)
+    if out.dim() and out.shape[-1] > 1:
+        edge = int(torch.randint(1, 1 + out.shape[-1] // 2, (), generator=rng, device=rng.device))
+        out[..., edge:].mul_(_LOW if out.dtype.itemsize > 2 else _LOW_HALF)  # noqa: PLR2004
+
+
+_LOW, _LOW_HALF = 2.0**-12, 2.0**-6
+"""What lies behind a cliff is small, and together more than the error that is allowed."""
+
+
 DENSE: dict[str, Fill] = {"uniform": _uniform, "normal": _normal, "signed": _signed, "offset": _offset}
 """Cheap to make at any size: what timed calls get."""
 FAMILIES: dict[str, Fill] = {
     **DENSE, "heavy": _heavy, "integers": _integers, "tiny": _tiny, "spikes": _spikes,
-    "sorted": _sorted, "signed_zeros": _signed_zeros,
+    "sorted": _sorted, "signed_zeros": _signed_zeros, "cliff": _cliff,
 }  # fmt: skip
+CLIFF = "cliff"
+"""What every candidate gets at least once on a case of moderate size."""
 NEAR = "near"
 """The contents before, two elements exchanged: a key made of a few elements or a sum stays the same."""
 GIVEN = "given"

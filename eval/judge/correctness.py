@@ -7,7 +7,7 @@ import secrets
 from functools import partial
 from typing import TYPE_CHECKING
 
-from eval.judge.contents import GIVEN, NEAR
+from eval.judge.contents import CLIFF, GIVEN, NEAR
 from eval.judge.faults import FaultRaised, failed, rejected
 from eval.judge.library import compute_operators
 from eval.judge.proposals import MIXED
@@ -50,6 +50,7 @@ class Correctness:
         self._known: set[str] = set()
         self._signatures: dict[str, Signature] = {}
         self._launched: set[str] = set()
+        self._dealt: list[str] = []
         self.configs: dict[str, int] = {}
         self.launched: frozenset[str] = frozenset()
         """Names of the kernels that ran on the deciding cases, as the runner tells them."""
@@ -100,7 +101,11 @@ class Correctness:
             partial(self._call, case, forced=config) for config, case in picks
         ]
         moderate = _moderate(cases)
-        work += [partial(self._call_near, _random.choice(moderate)) for _ in range(_NEAR_PAIRS)]
+        second = CLIFF if CLIFF in self._caller.families else self._caller.usual
+        work += [
+            partial(self._call_near, _random.choice(moderate), family)
+            for family in (self._caller.usual, second)
+        ]
         if self._guard:
             work += [partial(self._audit_launches, case) for case in (largest, _random.choice(moderate))]
         return _random.sample(work, len(work))
@@ -128,12 +133,12 @@ class Correctness:
             self._signatures[case.case.name] = case.signature()
         return self._signatures[case.case.name]
 
-    def _call_near(self, case: CaseReference) -> None:
+    def _call_near(self, case: CaseReference, family: str) -> None:
         """Call twice, the second time with contents that differ in two places alone.
 
         The first output is kept meanwhile, so that one that is used again shows.
         """
-        self._call(case, forced=0, family=self._caller.usual)
+        self._call(case, forced=0, family=family)
         self._call(case, forced=0, family=NEAR, hold=True)
 
     def _call(
@@ -156,8 +161,12 @@ class Correctness:
         self._launched |= set(facts.launched)
 
     def _family(self) -> str:
-        names = self._caller.families
-        return _random.choice([*names, *(name for name in names if name in _TWICE)])
+        """Deal the families like cards, so that none is left out by luck."""
+        if not self._dealt:
+            names = self._caller.families
+            names += tuple(name for name in names if name in _TWICE)
+            self._dealt = _random.sample(names, len(names))
+        return self._dealt.pop()
 
     def _check_operators(self, facts: Facts) -> None:
         """Require of every call that no library does the problem's computation."""
