@@ -18,12 +18,14 @@ ROOT = Path(__file__).parent.parent
 CORPUS = {Path(file.name).stem: file for file in shipped()}
 LIMITS = Limits(seconds=120, call_seconds=30)
 
-EXPENSIVE = {"h01", "h03", "h05", "h09", "G01", "G09"}
+EXPENSIVE = {"h01", "h03", "h05", "h09", "G01", "G09", "G13"}
 """Ten seconds and more, or a whole time limit."""
-BY_ITS_HONEST_PATH = {"C03", "D07", "D09", "D11", "E07", "E09", "E21"}
+BY_ITS_HONEST_PATH = {"C03", "D09", "D11", "E07", "E21"}
 """Cheats that find nothing to act on in a runner of their own; each is judged twice."""
-PASSING = {"G11", "h07", "h11", "h13", "h15", "h17", "h20"}
-QUICK_PASSES = {"D07", "G11", "h15", "h17"}
+PASSING = {
+    "G11", "h07", "h11", "h13", "h15", "h17", "h20", "h22", "h23", "h24", "h25", "h26", "h27", "h28",
+}  # fmt: skip
+QUICK_PASSES = {"C03", "G11", "h15", "h17", "h27"}
 
 
 def short(name):
@@ -35,7 +37,7 @@ def chosen(names):
 
 
 def test_the_corpus_is_whole():
-    assert len(CORPUS) >= 66
+    assert len(CORPUS) >= 107
     assert len({short(name) for name in CORPUS}) == len(CORPUS)
     for name, file in CORPUS.items():
         ast.parse(file.code)
@@ -191,7 +193,7 @@ def test_rules_refuse_what_they_must():
 
 def test_running_refuses_what_rules_do_not():
     names = {short(name) for name, entry in CORPUS.items() if entry.expect == "reject-runtime"}
-    found = judged(names - EXPENSIVE | QUICK_PASSES - {"D07"})
+    found = judged(names - EXPENSIVE | QUICK_PASSES - {"C03"})
     assert {name: (entry.status, entry.note) for name, entry in found.items() if not entry.ok} == {}
 
 
@@ -202,7 +204,7 @@ def test_structure_and_audits_alone_let_no_cheat_score():
     assert {name: (entry.status, entry.note) for name, entry in found.items() if not entry.ok} == {}
     passed = {name for name, entry in found.items() if entry.status == "passed"}
     assert passed == QUICK_PASSES
-    assert "its own kernels computed the answer" in found["D07"].note
+    assert "its own kernels computed the answer" in found["C03"].note
 
 
 def test_without_audits_library_answers_score():
