@@ -22,6 +22,7 @@ from eval.judge.calls import Caller
 from eval.judge.faults import JudgeError
 from eval.judge.proposals import families, references
 from eval.judge.regions import HostRegion, bytes_needed
+from eval.judge.source import our_failure
 from eval.judge.tolerance import Right, Tolerance
 from eval.judge.weights import fresh
 from eval.records import Problem
@@ -62,7 +63,8 @@ def assay(problem: Problem) -> Assay:
     """Attack one problem on its deciding cases, and say what came of it."""
     start = time.monotonic()
     try:
-        found = _attacked(problem)
+        with our_failure("fails on some contents"):
+            found = _attacked(problem)
     except JudgeError as error:
         found = Assay(problem=problem.name, hash=problem.hash, status="skipped", reason=str(error))
     return found.model_copy(update={"seconds": round(time.monotonic() - start, 3)})

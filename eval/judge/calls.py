@@ -93,7 +93,8 @@ class Caller:
         message: list[dict[str, Any]] = []
         placed: list[torch.Tensor | None] = []
         private: list[Any] = []
-        given = self._given(case, family)
+        kind = self.usual if family == NEAR else family
+        given = self._given(case, kind)
         for index, (spec, desc) in enumerate(zip(case.inputs, self._placed(case, slot), strict=True)):
             if desc is None:
                 message.append({"value": encode(spec.value)})
@@ -101,10 +102,12 @@ class Caller:
                 private.append(spec.value)
                 continue
             copy = self._copy_for(desc, (slot, index))
-            if given is not None and (spec.own or family == GIVEN):
+            if family == NEAR and not spec.own and copy.is_floating_point() and exchange(copy, self._rng):
+                pass
+            elif given is not None and (spec.own or kind == GIVEN):
                 copy.copy_(given[index])
             else:
-                self._refill(copy, spec, family)
+                self._refill(copy, spec, kind)
             target = self._region.tensor(desc)
             target.copy_(copy)
             message.append({"tensor": desc.model_dump(mode="json")})
@@ -118,12 +121,10 @@ class Caller:
         return case.given(self._region.base.device)
 
     def _refill(self, copy: torch.Tensor, spec: InputSpec, family: str) -> None:
-        if family == NEAR and copy.is_floating_point() and exchange(copy, self._rng):
-            return
         if spec.origin.bounds is not None:
             fill_whole(copy, *spec.origin.bounds, self._rng)
         else:
-            fill(copy, self.usual if family == NEAR else family, self._rng)
+            fill(copy, family, self._rng)
 
     def _placed(self, case: CaseReference, slot: int) -> list[TensorDesc | None]:
         start = slot * bytes_needed(case.inputs, self._region.align) if slot else 0

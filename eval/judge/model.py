@@ -61,6 +61,7 @@ class ReferenceModel:
         `state` replaces its tensors by name. A reference that fixes a dtype of its own, so that it
         raises in float64, is run in the dtype of the problem.
         """
+        self.entries()  # constructed before the default dtype changes
         if double and not self._native:
             try:
                 with _default_dtype(torch.float64):

@@ -11,6 +11,7 @@ import math
 import signal
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -18,6 +19,7 @@ import torch
 from eval.judge.contents import DENSE, FAMILIES, GIVEN, fill, fill_whole
 from eval.judge.faults import JudgeError, ProblemRefusedError
 from eval.judge.reference import CaseReference
+from eval.judge.source import our_failure
 
 if TYPE_CHECKING:
     from eval.records import Case, Problem
@@ -71,9 +73,7 @@ def families(problem: Problem) -> tuple[str, ...]:
     case = max(references(problem, problem.cases), key=CaseReference.elements)
     if not any(spec.origin.free for spec in case.inputs if spec.shape is not None):
         return (GIVEN,)
-    fine = tuple(
-        name for name in FAMILIES if case.remembered(f"family {name}", lambda n=name: _finite(case, n))
-    )
+    fine = tuple(name for name in FAMILIES if case.remembered(f"family {name}", partial(_finite, case, name)))
     return (*fine, *([MIXED] if len(fine) == len(FAMILIES) else []), GIVEN)
 
 
@@ -140,7 +140,9 @@ def _accepted(problem: Problem, case: Case, *, deciding: bool) -> CaseReference:
         if outputs == 0:
             raise JudgeError(f"case {case.name} has an empty output")
         reference.check_repeatable()
-        if not _mostly_finite(reference.expected(reference.given())):
+        with our_failure("fails on its own inputs"):
+            answer = reference.expected(reference.given())
+        if not _mostly_finite(answer):
             raise JudgeError(f"case {case.name}: the answer is not finite")
         return reference
 
@@ -165,7 +167,8 @@ def _finite(case: CaseReference, family: str) -> bool:
         elif spec.origin.bounds is not None:
             fill_whole(tensor, *spec.origin.bounds, rng)
     try:
-        parts = [*case.expected(inputs), *case.rounded(inputs)]
+        with our_failure("fails on these contents"):
+            parts = [*case.expected(inputs), *case.rounded(inputs)]
     except JudgeError:
         return False
     return all(bool(part.isfinite().all()) for part in parts if part.is_floating_point())

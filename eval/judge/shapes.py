@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from eval.judge import stats
 from eval.records import Job, Passed, Problem, Quantity, Ratio, Speedup, Timing, Verdict
@@ -34,7 +35,7 @@ def combined(passed: dict[str, Passed], min_gain: float | None) -> Passed:
     first = next(iter(passed.values()))
     timings = {size: verdict.timing for size, verdict in passed.items() if verdict.timing is not None}
     robust = [verdict.robust for verdict in passed.values()]
-    update = {
+    update: dict[str, Any] = {
         "size": None,
         "seconds": round(sum(verdict.seconds for verdict in passed.values()), 3),
         "robust": None if None in robust else all(robust),

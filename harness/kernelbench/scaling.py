@@ -8,6 +8,7 @@ then single numbers become odd. The judge keeps what the reference runs on.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from eval.records import Case
@@ -98,20 +99,28 @@ def _in_primes(own: Constants) -> Iterator[dict[str, Any]]:
     large = _large(own)
     for primes in _PRIMES:
         ranked = {n: primes[min(rank, len(primes) - 1)] for rank, n in enumerate(large)}
-        yield _applied(own, lambda n, to=ranked: to.get(n, n))
+        yield _applied(own, partial(_ranked, ranked))
 
 
 def _smaller(own: Constants) -> Iterator[dict[str, Any]]:
     """Halve every large number equally often, or each until it is below a bound."""
     large = _large(own)
     for cap in _CAPS:
-        yield _applied(own, lambda n, cap=cap: _capped(n, cap))
+        yield _applied(own, partial(_capped, cap))
     for times in _HALVINGS:
         if large and _SMALLEST <= large[-1] >> times <= _LARGEST:
-            yield _applied(own, lambda n, times=times: max(n >> times, _SMALLEST) if n > _STAYS else n)
+            yield _applied(own, partial(_halved, times))
 
 
-def _capped(n: int, cap: int) -> int:
+def _ranked(ranked: Mapping[int, int], n: int) -> int:
+    return ranked.get(n, n)
+
+
+def _halved(times: int, n: int) -> int:
+    return max(n >> times, _SMALLEST) if n > _STAYS else n
+
+
+def _capped(cap: int, n: int) -> int:
     while n > max(cap, _STAYS):
         n //= 2
     return n

@@ -119,7 +119,8 @@ def _short(node: ast.AST) -> str:
 
 def _title(tree: ast.Module) -> str:
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Model"]
-    for holder in (tree, *classes):
+    holders: list[ast.Module | ast.ClassDef] = [tree, *classes]
+    for holder in holders:
         said = (ast.get_docstring(holder) or "").strip()
         if said:
             return said.splitlines()[0].strip()
