@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import UsageError
@@ -177,6 +177,7 @@ def numbers(value):
     return [value] if type(value) is int else []
 
 
+@settings(deadline=None, max_examples=60)
 @given(CONSTANTS)
 def test_proposals_hold_for_any_constants(constants):
     text = "\n".join(f"{name} = {value!r}" for name, value in constants.items())
@@ -199,6 +200,7 @@ def test_proposals_hold_for_any_constants(constants):
     assert {"float16", "bfloat16", "float64", "transposed", "strided"} <= {case.name for case in others}
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.lists(st.integers(9, 1 << 20), min_size=2, max_size=5, unique=True))
 def test_equal_numbers_stay_equal_and_primes_keep_their_order(sizes):
     text = "\n".join(f"a{i} = {n}\nb{i} = {n}" for i, n in enumerate(sizes))
