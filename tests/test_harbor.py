@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from judge_work import HONEST, problem_folder
-from served_judge import LIBRARY
 from typer.testing import CliRunner
 
 from harness.cli import app
@@ -70,7 +69,7 @@ def test_harbor_reads_it(task):
     assert read.paths.tests_dir == task.resolve() / "tests"
 
 
-ANSWERS = {"honest": (HONEST, 0.3), "cheats": (LIBRARY, -1.0), "nothing": (None, 0.0)}
+ANSWERS = {"honest": (HONEST, 0.3), "nothing": (None, 0.0)}
 
 
 @pytest.mark.parametrize("name", ANSWERS)

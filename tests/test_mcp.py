@@ -130,6 +130,7 @@ def test_what_an_agent_may_not_reach_is_said(place):
         assert SECRET not in said
 
 
+@pytest.mark.slow
 def test_compile_for_a_gpu_that_is_not_here(place):
     _, (result,) = ask(
         place, ["--problem", "affine"], ("compile", {"problem": "affine", "code": HONEST, "gpu": "4090"})
