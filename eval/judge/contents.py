@@ -63,11 +63,11 @@ def _cliff(out: torch.Tensor, rng: torch.Generator, unit: float) -> None:
     out.normal_(0, unit, generator=rng)
     if out.dim() and out.shape[-1] > 1:
         edge = int(torch.randint(1, 1 + out.shape[-1] // 2, (), generator=rng, device=rng.device))
-        out[..., edge:].mul_(_LOW if out.dtype.itemsize > 2 else _LOW_HALF)  # noqa: PLR2004
+        out[..., edge:].abs_().mul_(_LOW if out.dtype.itemsize > 2 else _LOW_HALF)  # noqa: PLR2004
 
 
 _LOW, _LOW_HALF = 2.0**-12, 2.0**-6
-"""What lies behind a cliff is small, and together more than the error that is allowed."""
+"""What lies behind a cliff is small, of one sign, and together more than the error that is allowed."""
 
 
 DENSE: dict[str, Fill] = {"uniform": _uniform, "normal": _normal, "signed": _signed, "offset": _offset}

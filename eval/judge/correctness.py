@@ -101,10 +101,11 @@ class Correctness:
             partial(self._call, case, forced=config) for config, case in picks
         ]
         moderate = _moderate(cases)
-        second = CLIFF if CLIFF in self._caller.families else self._caller.usual
+        usual, wide = self._caller.usual, sorted(moderate, key=_width)[len(moderate) // 2 :]
+        second = CLIFF if CLIFF in self._caller.families else usual
         work += [
-            partial(self._call_near, _random.choice(moderate), family)
-            for family in (self._caller.usual, second)
+            partial(self._call_near, _random.choice(moderate), usual),
+            partial(self._call_near, _random.choice(wide), second),
         ]
         if self._guard:
             work += [partial(self._audit_launches, case) for case in (largest, _random.choice(moderate))]
@@ -234,6 +235,11 @@ def _moderate(cases: list[CaseReference]) -> list[CaseReference]:
     """Cases too large to be right by luck and too small to take long; all where there are none."""
     low, high = (part * max(map(_elements, cases)) for part in _MODERATE)
     return [case for case in cases if low <= _elements(case) <= high] or cases
+
+
+def _width(case: CaseReference) -> int:
+    """Return the longest row of an input: short ones hold no cliff."""
+    return max((spec.shape or (1,))[-1] for spec in case.inputs)
 
 
 def _elements(case: CaseReference) -> int:
