@@ -95,20 +95,24 @@ class Pipeline:
         if settings.metrics is not None:
             self._read_metrics(settings.metrics)
 
-    def judge(self, replies: Iterable[Reply | StoredReply], slots: int = 1) -> Iterator[Judged]:
+    def judge(self, replies: Iterable[Reply | StoredReply | None], slots: int = 1) -> Iterator[Judged]:
         """Yield attempts as they are done; those judged before come at once.
 
+        Where replies take their time, None among them gives a chance to see to what has been judged.
         `slots` are judges on the CPU; on GPUs there is one on each. A reply that is a row of the store
         already stays that row.
         """
         with open_executor(device=self._settings.device, jobs=slots) as executor:
             yield from self.judge_with(executor, replies)
 
-    def judge_with(self, executor: Executor, replies: Iterable[Reply | StoredReply]) -> Iterator[Judged]:
+    def judge_with(
+        self, executor: Executor, replies: Iterable[Reply | StoredReply | None]
+    ) -> Iterator[Judged]:
         """Do the same with judges that outlive it."""
         batch, self._gpu_name = _Batch(executor), executor.gpu_name
         for reply in replies:
-            done = self._begin(reply, batch)
+            yield from self._finish(batch, wait_s=0.0)
+            done = self._begin(reply, batch) if reply is not None else None
             if done is not None:
                 yield done
             while len(batch.waiting) >= _AHEAD * executor.slots:
@@ -157,8 +161,8 @@ class Pipeline:
         batch.submit(pending)
         return None
 
-    def _finish(self, batch: _Batch) -> Iterator[Judged]:
-        done, _ = wait(batch.waiting, return_when=FIRST_COMPLETED)
+    def _finish(self, batch: _Batch, wait_s: float | None = None) -> Iterator[Judged]:
+        done, _ = wait(batch.waiting, timeout=wait_s, return_when=FIRST_COMPLETED)
         for future in done:
             pending = batch.waiting.pop(future)
             try:

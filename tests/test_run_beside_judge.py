@@ -1,4 +1,4 @@
-"""`run` with 500 requests in flight: the judge begins with the first reply, and memory stays small."""
+"""`run` with 500 requests in flight: the first reply is judged meanwhile, and memory stays small."""
 
 import json
 import os
@@ -74,6 +74,11 @@ def judges_of(process):
     return [pid for pid in pids if b"eval.judge" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
+def verdicts(folder):
+    with Store(folder / "kernel-harness.db", read_only=True) as store:
+        return [attempt.verdict for attempt in store.attempts()]
+
+
 def test_the_judge_begins_with_the_first_reply_while_five_hundred_are_in_flight(
     url, tmp_path, record_property
 ):
@@ -87,7 +92,8 @@ def test_the_judge_begins_with_the_first_reply_while_five_hundred_are_in_flight(
         try:
             wait_for(lambda: ask(url, "counts").get("requests", 0) == SAMPLES, process)
             wait_for(lambda: judges_of(process), process)
-            # All others are still held: only the first reply can have called the judge.
+            wait_for(lambda: verdicts(tmp_path), process)
+            # All others are still held: only the first reply can have been judged.
             counts = ask(url, "counts")
             assert (counts["in_flight"], counts["whole"]) == (IN_FLIGHT, 1)
             ask(url, "release")

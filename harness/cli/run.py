@@ -26,6 +26,9 @@ from harness.pipeline import JudgeSettings, Pipeline
 from harness.run_file import RunPlan, read_run
 from harness.store import Store, StoredReply
 
+_PAUSE_S = 0.2
+"""How long a verdict waits at most for a reply, before it is kept and told."""
+
 
 def command(
     config: Annotated[Path, typer.Argument(help="The run's TOML file.", show_default=False)],
@@ -98,12 +101,15 @@ def _run(plan: RunPlan, settings: JudgeSettings, path: Path, *, as_json: bool) -
 
 def _replies(
     orders: tuple[Order, ...], store: Store, run: str, purse: Purse, counts: Counter[str], steps: Steps
-) -> Generator[StoredReply]:
-    """Yield each reply as it comes, so that judging starts with the first."""
-    from harness.llm import collect_orders
+) -> Generator[StoredReply | None]:
+    """Yield each reply as it comes, so that judging starts with the first; None while none comes."""
+    from harness.llm import collect_with_pauses
 
-    with closing(collect_orders(orders, store, run, purse=purse)) as outcomes:
+    with closing(collect_with_pauses(orders, store, run, purse=purse, pause_s=_PAUSE_S)) as outcomes:
         for outcome in outcomes:
+            if outcome is None:
+                yield None
+                continue
             if outcome.kind in {"received", "kept"}:
                 yield outcome.stored
                 continue

@@ -12,7 +12,7 @@ from harness.llm.replay import ReplayServer
 from harness.llm.spec import ModelSpec, public_url
 
 if TYPE_CHECKING:
-    from harness.llm.collecting import collect, collect_orders
+    from harness.llm.collecting import collect, collect_orders, collect_with_pauses
 
 __all__ = [
     "Budget",
@@ -23,12 +23,13 @@ __all__ = [
     "ReplayServer",
     "collect",
     "collect_orders",
+    "collect_with_pauses",
     "public_url",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name in {"collect", "collect_orders"}:
+    if name in {"collect", "collect_orders", "collect_with_pauses"}:
         from harness.llm import collecting
 
         return getattr(collecting, name)

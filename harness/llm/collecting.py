@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, ExitStack, suppress
-from queue import SimpleQueue
+from contextlib import AsyncExitStack, ExitStack, closing, suppress
+from queue import Empty, SimpleQueue
 
 from harness.errors import HarnessError
 from harness.llm.budget import Purse
@@ -44,6 +44,20 @@ def collect_orders(
     Raises `EnvironmentFailure` where an endpoint refuses key or request or is down, after the other
     models have ended, and `UsageError` where an address is none or a replay folder has run out.
     """
+    with closing(collect_with_pauses(orders, store, run, purse=purse, fresh=fresh)) as outcomes:
+        yield from filter(None, outcomes)
+
+
+def collect_with_pauses(
+    orders: Sequence[Order],
+    store: Store,
+    run: str,
+    *,
+    purse: Purse | None = None,
+    fresh: bool = False,
+    pause_s: float | None = None,
+) -> Generator[Outcome | None, None, None]:
+    """Do the same, and yield None whenever nothing came for `pause_s`: the caller may have other work."""
     for prompt in {prompt.hash: prompt for order in orders for prompt in order.prompts}.values():
         store.save_prompt(prompt)
     store.settle()
@@ -66,7 +80,14 @@ def collect_orders(
         try:
             for reply_id in found:
                 yield Outcome(kind="kept", stored=store.reply(reply_id))
-            while collector is not None and (event := events.get()) is not None:
+            while collector is not None:
+                try:
+                    event = events.get(timeout=pause_s)
+                except Empty:
+                    yield None
+                    continue
+                if event is None:
+                    break
                 yield Outcome(kind=event.kind, stored=store.reply(event.reply_id))
         finally:
             if collector is not None:
