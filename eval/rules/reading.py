@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
+from collections.abc import Iterator
 from functools import lru_cache
 
 from eval.records import Violation
@@ -16,10 +19,21 @@ def read(code: str) -> Candidate | Violation:
 
     The last few are kept: the rules of output, of a stage and the hash of twins look at the same text.
     """
-    tree = parse(code)
-    if isinstance(tree, Violation):
-        return tree
     try:
-        return Candidate(collect(code, tree))
+        with _uncollected():
+            tree = parse(code)
+            return tree if isinstance(tree, Violation) else Candidate(collect(code, tree))
     except TooDeepError:
         return unparsable(f"the code is nested more than {MAX_DEPTH} levels deep; flatten it")
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Pause the garbage collector: a tree is thousands of new objects, and none of them is garbage."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
