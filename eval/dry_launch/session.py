@@ -13,6 +13,7 @@ import torch
 from eval.dry_launch.capture import Capture
 from eval.dry_launch.fakes import FakeDevice, FakeDriver, NeedsDataError, install_device, random_contents
 from eval.plain import decode
+from eval.runner import warm_cuda
 from eval.runner.load import describe, load_module
 from eval.runner.seal import Seal, TamperedError
 
@@ -25,14 +26,7 @@ _MESSAGE_CHARS = 2500
 
 def warm_up() -> None:
     """Do once, before runners are forked, what each would do in its first compilation."""
-    from triton.backends.compiler import GPUTarget
-    from triton.compiler import compiler
-    from triton.runtime import cache
-
-    key = getattr(compiler, "triton_key", None) or getattr(cache, "triton_key", None)
-    if key is not None:
-        key()
-    compiler.make_backend(GPUTarget("cuda", 90, 32)).hash()
+    warm_cuda.warm_key()
     x = torch.empty((3, 5), device="meta")
     with FakeDevice("meta"), torch.no_grad():
         torch.cat((torch.zeros_like(x.select(1, 0).unsqueeze(1)), x), dim=1)[:-1].movedim(1, 0).contiguous()

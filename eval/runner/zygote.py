@@ -25,7 +25,7 @@ import triton
 
 from eval.dry_launch import session as dry_launch
 from eval.protocol import Channel, ChannelClosedError
-from eval.runner import landlock, linux, triton_cache
+from eval.runner import landlock, linux, triton_cache, warm_cuda
 from eval.runner.sandbox import fork_contained
 from eval.runner.serve import serve
 from eval.runner.warm import UnusableInterpreterError, warm_up
@@ -43,6 +43,8 @@ def main() -> None:
         triton_cache.install()
     if sys.argv[2:] == ["dry"]:
         dry_launch.warm_up()
+    elif "TRITON_INTERPRET" not in os.environ:
+        warm_cuda.warm_up()
     try:
         warm_up()
     except UnusableInterpreterError as error:

@@ -1,0 +1,55 @@
+"""What the first launch on a GPU would compute in every runner: done once, in the parent of those with CUDA.
+
+It opens no CUDA context and starts no thread, since runners are forked from here.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+_COMMON_CAPABILITY = 90
+
+
+def warm_up() -> None:
+    """Compute the key of Triton's cache, and build Triton's own C module where a driver is here.
+
+    The key takes a hash of the whole compiler, hundreds of megabytes; the module takes a C compiler.
+    """
+    warm_key()
+    if driver_is_here():
+        _keep_utilities()
+
+
+def warm_key() -> None:
+    """Compute the parts of the cache's key that no candidate changes."""
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import compiler
+    from triton.runtime import cache
+
+    key = getattr(compiler, "triton_key", None) or getattr(cache, "triton_key", None)
+    if key is not None:
+        key()
+    compiler.make_backend(GPUTarget("cuda", _COMMON_CAPABILITY, 32)).hash()
+
+
+def driver_is_here() -> bool:
+    """Tell whether NVIDIA's driver library can be loaded; that starts nothing."""
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    return True
+
+
+def _keep_utilities() -> None:
+    """Build and load the module once: made anew in a runner, it would be looked for in an empty cache."""
+    from triton.backends.nvidia import driver
+
+    kind: Any = driver.CudaUtils
+    kind()
+
+    def keep(_: Any) -> None:
+        """Leave what is there."""
+
+    kind.__init__ = keep
