@@ -24,7 +24,7 @@ class Ring:
         self.job, self._zygote = job, zygote
         self.baselines = Baselines(job.model_copy(update={"timing": False, "current_code": None}), zygote)
         self._regions: list[DeviceRegion] = []
-        self._contestants: list[Contestant] = []
+        self.contestants: list[Contestant] = []
 
     def add(self, role: str, code: str, class_name: str = "ModelNew", *, trusted: bool = True) -> Contestant:
         """Start a runner for `code` and check one of its answers."""
@@ -38,22 +38,22 @@ class Ring:
         runner.load(code, class_name)
         caller.construct(runner, key, case)
         caller.checked_call(runner, case, lines.signature, caller.dense[0], key=key)
-        self._contestants.append(Contestant(role, runner, region, caller, key, trusted=trusted))
-        return self._contestants[-1]
+        self.contestants.append(Contestant(role, runner, region, caller, key, trusted=trusted))
+        return self.contestants[-1]
 
     def time(self, seconds: float) -> Timing:
         """Run one session of all contestants; the first added is the candidate, another is `eager`."""
-        candidate, *others = self._contestants
-        for contestant in self._contestants:
+        candidate, *others = self.contestants
+        for contestant in self.contestants:
             contestant.clear()
         against = next((each for each in others if each.role == "current"), others[0])
-        session = TimingSession(self.baselines.case, self.baselines.signature, self._contestants)
+        session = TimingSession(self.baselines.case, self.baselines.signature, self.contestants)
         session.run(candidate, against, seconds, self.baselines.most_calls)
         return build_timing(self.job, self.baselines, session, candidate, others, ({}, {}))
 
     def close(self) -> None:
         """End the runners and give the memory back."""
-        for contestant in self._contestants:
+        for contestant in self.contestants:
             contestant.runner.kill()
         for region in self._regions:
             region.close()

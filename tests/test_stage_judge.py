@@ -10,6 +10,7 @@ from harness.prompts.dry import dry_occupancy
 pytest.importorskip("torch")
 pytest.importorskip("triton")
 
+from eval.judge.processes import Zygote
 from eval.judge.stage import StageJudge
 
 PROBLEM = load_problem("cumsum_exclusive")
@@ -32,9 +33,11 @@ def edited(*pairs):
 
 @pytest.fixture(scope="module")
 def judge():
-    judge = StageJudge(None)
+    zygote = Zygote(cuda=False)
+    judge = StageJudge(zygote, cuda=False)
     yield judge
     judge.close()
+    zygote.close()
 
 
 def decided(judge, code, verdict=PASSED, **changes):

@@ -46,11 +46,18 @@ class _AccessDesc(ctypes.Structure):
     _fields_ = (("location", _Location), ("flags", ctypes.c_int))
 
 
-def _library() -> Any:
+def library() -> Any:
+    """Return the driver's library."""
     return ctypes.CDLL("libcuda.so.1")
 
 
-def _check(lib: Any, name: str, *args: Any) -> None:
+def call(lib: Any, name: str, *args: Any) -> None:
+    """Call a function of the driver.
+
+    Raises:
+        CudaDriverError: it reports one.
+
+    """
     code = getattr(lib, name)(*args)
     if code:
         text = ctypes.c_char_p()
@@ -68,8 +75,8 @@ def _property(device: int) -> _AllocationProp:
 
 def granularity(device: int) -> int:
     """Bytes that sizes of shared memory must be a multiple of (2 MiB on today's cards)."""
-    lib, size = _library(), ctypes.c_size_t()
-    _check(
+    lib, size = library(), ctypes.c_size_t()
+    call(
         lib, "cuMemGetAllocationGranularity",
         ctypes.byref(size), ctypes.byref(_property(device)), _GRANULARITY_RECOMMENDED,
     )  # fmt: skip
@@ -89,17 +96,17 @@ class SharedMemory:
             CudaDriverError: the card has not that much memory, or the descriptor is none of ours.
 
         """
-        self._lib = _library()
+        self._lib = library()
         self.size_bytes = size_bytes
         self._handle = ctypes.c_ulonglong()
         if fd is None:
-            _check(
+            call(
                 self._lib, "cuMemCreate",
                 ctypes.byref(self._handle), ctypes.c_size_t(size_bytes), ctypes.byref(_property(device)),
                 ctypes.c_ulonglong(0),
             )  # fmt: skip
         else:
-            _check(
+            call(
                 self._lib, "cuMemImportFromShareableHandle",
                 ctypes.byref(self._handle), ctypes.c_void_p(fd), _POSIX_FD,
             )  # fmt: skip
@@ -108,16 +115,16 @@ class SharedMemory:
     def _map(self, device: int) -> int:
         pointer, size = ctypes.c_ulonglong(), ctypes.c_size_t(self.size_bytes)
         zero = ctypes.c_ulonglong(0)
-        _check(self._lib, "cuMemAddressReserve", ctypes.byref(pointer), size, ctypes.c_size_t(0), zero, zero)
-        _check(self._lib, "cuMemMap", pointer, size, ctypes.c_size_t(0), self._handle, zero)
+        call(self._lib, "cuMemAddressReserve", ctypes.byref(pointer), size, ctypes.c_size_t(0), zero, zero)
+        call(self._lib, "cuMemMap", pointer, size, ctypes.c_size_t(0), self._handle, zero)
         access = _AccessDesc(_Location(_LOCATION_DEVICE, device), _READ_WRITE)
-        _check(self._lib, "cuMemSetAccess", pointer, size, ctypes.byref(access), ctypes.c_size_t(1))
+        call(self._lib, "cuMemSetAccess", pointer, size, ctypes.byref(access), ctypes.c_size_t(1))
         return pointer.value
 
     def export_fd(self) -> int:
         """Return a new descriptor of this memory; the caller closes it."""
         fd = ctypes.c_int()
-        _check(
+        call(
             self._lib, "cuMemExportToShareableHandle",
             ctypes.byref(fd), self._handle, _POSIX_FD, ctypes.c_ulonglong(0),
         )  # fmt: skip
@@ -129,6 +136,6 @@ class SharedMemory:
             return
         pointer, size = ctypes.c_ulonglong(self.pointer), ctypes.c_size_t(self.size_bytes)
         self.pointer = 0
-        _check(self._lib, "cuMemUnmap", pointer, size)
-        _check(self._lib, "cuMemAddressFree", pointer, size)
-        _check(self._lib, "cuMemRelease", self._handle)
+        call(self._lib, "cuMemUnmap", pointer, size)
+        call(self._lib, "cuMemAddressFree", pointer, size)
+        call(self._lib, "cuMemRelease", self._handle)

@@ -51,9 +51,7 @@ class OneCall(Answer):
 
 
 class CallReply(OneCall):
-    """What came out of one call of `forward`, and how long the runner's events say that it took."""
-
-    ms: float | None
+    """What came out of one call of `forward` that is not timed."""
 
 
 class TimedReply(NamedTuple):

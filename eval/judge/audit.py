@@ -1,10 +1,10 @@
 """Ask whether the runner's clock agrees with the judge's.
 
-The judge knows two times of a turn: from the doorbell until the runner rings that it is done, and
-from there until the judge has read from an output. What the first is longer than the runner's events
-say, and the whole of the second, are the cost of the exchange, the same for every runner: trusted
-runners, timed in the same rounds, show it. Work outside of the events makes the first longer; ringing
-before the work is done makes the second longer.
+The judge knows two times of a turn: from the moment it shows the first inputs until the runner rings that
+it is done, and from there until the judge has read from an output. What the first is longer than the
+runner's events say, and the whole of the second, are the cost of the exchange, the same for every runner:
+trusted runners, timed in the same rounds, show it. Work outside of the events makes the first longer;
+ringing before the work is done makes the second longer.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _RELATIVE_BOUND = 0.005
 _ABSOLUTE_BOUND_MS = 0.005
 """By turn, not by call."""
+_LATE_BOUND_MS = 0.02
+"""By turn: from ring to seal Python describes the outputs on both sides, strided ones in more words."""
 _STANDARD_ERRORS = 4.0
 _MEDIAN_EFFICIENCY = 1.2533
 """Standard error of a median over that of a mean, for normal noise."""
@@ -67,7 +69,7 @@ def late_bound_ms(candidate: Contestant, trusted: list[Contestant]) -> float:
     """Return the longest work after the ring, by call, that is put down to noise, in ms."""
     among = max(abs(late_ms(contestant, trusted)) for contestant in trusted)
     noise = _STANDARD_ERRORS * _error(candidate.sealed_ms) / candidate.calls
-    return among + noise + _ABSOLUTE_BOUND_MS / candidate.calls + _relative(candidate)
+    return among + noise + _LATE_BOUND_MS / candidate.calls + _relative(candidate)
 
 
 def _relative(candidate: Contestant) -> float:

@@ -31,7 +31,7 @@ class Bench:
         self._environment = self._describe()
         self._baselines: Baselines | None = None
         self._gate = CompileGate()
-        self._stage = StageJudge(None if cuda else self._zygote)
+        self._stage = StageJudge(self._zygote, cuda=cuda)
 
     def _describe(self) -> Environment:
         versions = self._zygote.versions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 
 _BLOCK_ELEMENTS = 1 << 24
 """Outputs larger than this are compared in blocks of rows where the problem allows it."""
+
+
+Writer = Callable[[int, TensorDesc, torch.Tensor], None]
+"""Writes an input, by its number, its place and its contents."""
 
 
 class Prepared(NamedTuple):
@@ -84,8 +89,10 @@ class Caller:
         self._rng.manual_seed(secrets.randbits(63))
         return runner.weights[key].renew(self._rng) if key in runner.weights else None
 
-    def prepare(self, case: CaseReference, family: str, slot: int = 0) -> Prepared:
-        """Write contents that nobody has seen before, under a seed that nobody knows.
+    def prepare(
+        self, case: CaseReference, family: str, slot: int = 0, write: Writer | None = None
+    ) -> Prepared:
+        """Make contents that nobody has seen before, under a seed that nobody knows, and `write` them.
 
         Calls of one batch have their inputs in slots of their own.
         """
@@ -108,12 +115,14 @@ class Caller:
                 copy.copy_(given[index])
             else:
                 self._refill(copy, spec, kind)
-            target = self._region.tensor(desc)
-            target.copy_(copy)
+            (write or self._write)(index, desc, copy)
             message.append({"tensor": desc.model_dump(mode="json")})
-            placed.append(target)
+            placed.append(self._region.tensor(desc))
             private.append(copy)
         return Prepared(message, placed, private, family)
+
+    def _write(self, _number: int, desc: TensorDesc, contents: torch.Tensor) -> None:
+        self._region.tensor(desc).copy_(contents)
 
     def _given(self, case: CaseReference, family: str) -> list[Any] | None:
         if family != GIVEN and not any(spec.own for spec in case.inputs):

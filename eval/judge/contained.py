@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from eval import protocol
+from eval.gate import Gate, new_page
 from eval.judge.faults import BrokenJudgeError, FaultRaised, failed
 from eval.judge.printed import Printed
 from eval.judge.processes import Zygote, clean_environment
@@ -49,11 +50,15 @@ class Contained:
         self._watched_at = time.monotonic()
         self.printed = Printed(limits.output_bytes)
         self.channel, theirs = protocol.pair()
-        memory_fd = region.export_fd()
+        pages = [region.export_fd(), *([new_page()] if cuda else [])]
+        self.gate = Gate(pages[1]) if cuda else None
+        """Where a GPU's runner is shown the inputs of timed calls."""
         try:
-            self.pid = zygote.fork([theirs.fileno(), memory_fd, self.printed.write_fd])
+            given = [theirs.fileno(), pages[0], self.printed.write_fd, *pages[1:]]
+            self.pid = zygote.fork(given)
         finally:
-            os.close(memory_fd)
+            for page in pages:
+                os.close(page)
             theirs.close()
             self.printed.hand_over()
         self._cgroup = self._confine()

@@ -63,6 +63,8 @@ class Correctness:
             FaultRaised: the first thing that is wrong.
 
         """
+        if not cases:
+            return
         order = _random.sample(cases, len(cases))
         for index, case in enumerate(order):
             self._call(case, forced=index)

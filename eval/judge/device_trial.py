@@ -58,7 +58,8 @@ class DeviceTrial(Trial):
         cases = self._references(self._job.problem.cases)
         variants = self._references(self._job.problem.variants)
         region = self._baselines.candidate_region
-        small = max(bytes_needed(case.inputs, DeviceRegion.align, 2) for case in [*cases, *variants])
+        needs = (bytes_needed(case.inputs, DeviceRegion.align, 2) for case in [*cases, *variants])
+        small = max(needs, default=0)
         small += transfer_bytes([*cases, *variants], DeviceRegion.align)
         assert small <= region.split, "scaled cases are larger than the official one"
         region.poison([])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import ValidationError
 
 from eval import protocol
+from eval.gate import KEY_BYTES
 from eval.judge.answers import (
     Answer,
     CallReply,
@@ -20,6 +21,7 @@ from eval.judge.answers import (
 )
 from eval.judge.contained import Contained
 from eval.judge.faults import FaultRaised, failed, rejected
+from eval.judge.opening import Opening
 from eval.plain import encode
 from eval.tensors import TensorDesc, parse_desc
 
@@ -53,8 +55,9 @@ class Runner:
         self.live: list[tuple[int, int]] = []
         self.weights: dict[str, Weights] = {}
         """What instances keep, by key; those without weights are not here."""
-        self.rung_ns = 0
-        """When the runner last said that timed work was done, by the judge's monotonic clock."""
+        self.shown_ns = self.rung_ns = 0
+        """When inputs of timed calls were last shown, and when the runner said that the work was done, by the
+        judge's monotonic clock."""
 
     @property
     def pid(self) -> int:
@@ -99,7 +102,7 @@ class Runner:
 
     def call(
         self, key: str, inputs: list[dict[str, Any]], *, forced: int | None = None, hold: bool = False,
-        suppress: bool = False, guard: bool = False, lead_cycles: int = 0, spin: bool = False,
+        suppress: bool = False, guard: bool = False,
     ) -> CallReply:  # fmt: skip
         """Call an instance once.
 
@@ -110,21 +113,21 @@ class Runner:
         raw = self._ask(
             {
                 "op": "call", "key": key, "inputs": inputs, "forced": forced, "hold": hold,
-                "suppress": suppress, "guard": guard, "lead_cycles": lead_cycles,
-            },
-            spin=spin,
+                "suppress": suppress, "guard": guard,
+            }
         )  # fmt: skip
         return self._parse(CallReply, raw)
 
-    def timed_calls(self, key: str, batch: list[list[dict[str, Any]]], lead_cycles: int) -> TimedReply:
-        """Call an instance once on each of the inputs in `batch`; `rung_ns` is when it said it was done.
+    def timed_calls(self, key: str, batch: list[list[dict[str, Any]]], keys: list[bytes]) -> TimedReply:
+        """Call an instance once on each of the inputs in `batch`, which are hidden under `keys`.
+
+        `shown_ns` is when the first were shown, `rung_ns` when it said it was done.
 
         Raises:
             FaultRaised: as `call`; or not as many answers or times as calls came back.
 
         """
-        message = {"op": "timed", "key": key, "batch": batch, "lead_cycles": lead_cycles}
-        raw = self._ask(message, spin=True, rings=True)
+        raw = self._time({"op": "timed", "key": key, "batch": batch}, keys)
         calls, times = raw.get("calls"), raw.get("ms")
         if not isinstance(calls, list) or not isinstance(times, list):
             raise self._tampering("a malformed answer to timed calls")
@@ -157,10 +160,16 @@ class Runner:
         """Let the runner poll for its next request, so that waking it up is not in the clock."""
         self._ask({"op": "arm"})
 
-    def null_calls(self, count: int, lead_cycles: int) -> list[float]:
-        """Do everything that `count` timed calls do but the calls; return the event times in ms."""
-        message = {"op": "null", "count": count, "lead_cycles": lead_cycles}
-        return list(self._ask(message, spin=True, rings=True)["ms"])
+    def null_calls(self, count: int) -> list[float]:
+        """Time `count` calls of nothing on no inputs, and return the event times in ms."""
+        return list(self._time({"op": "null", "count": count}, [bytes(KEY_BYTES)] * count)["ms"])
+
+    def _time(self, message: dict[str, Any], keys: list[bytes]) -> dict[str, Any]:
+        assert self._process.gate is not None
+        opening = Opening(self._process.gate, keys)
+        answer = self._ask(message, opening=opening)
+        self.shown_ns = opening.start_ns
+        return answer
 
     def ask_plain(self, message: dict[str, Any]) -> dict[str, Any]:
         """Send a request whose answer is only shown, never believed."""
@@ -189,23 +198,26 @@ class Runner:
             where = str(error.errors()[0]["loc"])[:100]
             raise self._tampering(f"a malformed answer at {where}") from None
 
-    def _ask(self, message: dict[str, Any], *, spin: bool = False, rings: bool = False) -> dict[str, Any]:
+    def _ask(self, message: dict[str, Any], *, opening: Opening | None = None) -> dict[str, Any]:
         """Send a request and return the answer; after the first fault that ends it, only that fault."""
         if self._fault is not None:
             raise self._fault
         try:
-            return self._exchange(message, spin=spin, rings=rings)
+            return self._exchange(message, opening)
         except FaultRaised as raised:
             if not self._process.alive():
                 self._fault = raised
             raise
 
-    def _exchange(self, message: dict[str, Any], *, spin: bool, rings: bool) -> dict[str, Any]:
+    def _exchange(self, message: dict[str, Any], opening: Opening | None) -> dict[str, Any]:
+        spin = opening is not None
         nonce = protocol.new_nonce()
         try:
             self._process.channel.send({**message, "nonce": nonce}, timeout_s=self._seconds_left())
+            if opening is not None:
+                opening.run()
             raw = self._wait(spin=spin)
-            if rings and not raw:
+            if spin and not raw:
                 self.rung_ns = self._process.channel.arrived_ns
                 raw = self._wait(spin=spin)
         except protocol.ChannelTimeoutError:

@@ -15,7 +15,7 @@ from eval.judge.library import operator_name
 from eval.judge.processes import Zygote
 from eval.judge.proposals import references
 from eval.judge.reference import CaseReference, size_case
-from eval.judge.regions import HostRegion, bytes_needed
+from eval.judge.regions import DeviceRegion, HostRegion, Region, bytes_needed
 from eval.judge.runner import Runner
 from eval.judge.trial import hidden_paths
 from eval.judge.weights import transfer_bytes
@@ -29,28 +29,29 @@ if TYPE_CHECKING:
     from eval.records import Job
 
 _ROOM = 3
+_DEVICE_ROOM = 1 << 29
+"""For what a runner on a GPU keeps beside its outputs."""
 _KEPT = 64
 
 
 class StageJudge:
     """Adds what a stage's rules say; keeps what running has shown of code that comes again."""
 
-    def __init__(self, interpreter: Zygote | None) -> None:
-        """`interpreter` is a warm parent of runners without a GPU, where there is one already."""
-        self._given = self._interpreter = interpreter
+    def __init__(self, zygote: Zygote, *, cuda: bool) -> None:
+        """`zygote` is the parent of the judge's runners, on the GPU or in the interpreter."""
+        self._zygote, self._cuda = zygote, cuda
         self._dry: Zygote | None = None
         self._known: dict[tuple[str, str, bool], Ran] = {}
 
     @property
     def healthy(self) -> bool:
         """Tell whether no runner was left behind."""
-        return all(zygote.healthy for zygote in (self._interpreter, self._dry) if zygote is not None)
+        return self._zygote.healthy and (self._dry is None or self._dry.healthy)
 
     def close(self) -> None:
         """End what was started here."""
-        for zygote in (self._dry, self._interpreter):
-            if zygote is not None and zygote is not self._given:
-                zygote.close()
+        if self._dry is not None:
+            self._dry.close()
 
     def decided(self, job: Job, verdict: Verdict) -> Verdict:
         """Return the verdict with the violations of the stage, and `tracks.stage` where it passed.
@@ -93,21 +94,18 @@ class StageJudge:
         return self._known[key]
 
     def _called(self, job: Job, code: str) -> Ran:
-        """Call `forward` once in the interpreter, and count its launches and operators."""
-        if self._interpreter is None:
-            self._interpreter = Zygote(cuda=False)
+        """Call `forward` once on this device, and count its launches and operators."""
         cases = [
             case
             for case in references(job.problem, job.problem.cases)
-            if case.float_dtypes() <= set(job.problem.cpu_dtypes)
+            if self._cuda or case.float_dtypes() <= set(job.problem.cpu_dtypes)
         ]
         if not cases:
             return Ran()
         case = max(cases, key=lambda one: bytes_needed(one.inputs, HostRegion.align, 1))
-        inputs = bytes_needed(case.inputs, HostRegion.align, 2)
-        room = transfer_bytes([case], HostRegion.align)
-        with closing(HostRegion(inputs, _ROOM * _output_bytes(case), room)) as region:
-            runner = Runner(self._interpreter, region, job.limits, hidden=hidden_paths(), cuda=False)
+        with closing(self._region(case)) as region:
+            region.poison([])
+            runner = Runner(self._zygote, region, job.limits, hidden=hidden_paths(), cuda=self._cuda)
             try:
                 runner.load(code, "ModelNew", tf32=job.problem.tf32)
                 caller = Caller(job.problem, region)
@@ -119,6 +117,12 @@ class StageJudge:
             finally:
                 runner.kill()
         return Ran(operators=_families(facts.operators or {}), launches=facts.launched)
+
+    def _region(self, case: CaseReference) -> Region:
+        kind = DeviceRegion if self._cuda else HostRegion
+        inputs, room = bytes_needed(case.inputs, kind.align, 2), transfer_bytes([case], kind.align)
+        outputs = _ROOM * _output_bytes(case) + (_DEVICE_ROOM if self._cuda else 0)
+        return kind(inputs, outputs, transfer_bytes=room)
 
     def _launched(self, job: Job, code: str) -> Ran:
         """Launch dry on the official case, for configs and grids as they are on a GPU."""

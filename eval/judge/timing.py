@@ -1,7 +1,7 @@
 """Time candidate and baselines in turn, each in its runner, with fresh contents in every call.
 
-Two clocks: events in the runner, and the judge's own from the doorbell until it holds the output.
-Which outputs are checked in full is drawn after the call.
+Two clocks: events in the runner, and the judge's own from the moment it shows the first inputs until it
+holds the output. Which outputs are checked in full is drawn after the call.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from eval.gate import MOST_CALLS
 from eval.judge import audit, stats
 from eval.judge.faults import FaultRaised, JudgeError, incorrect
+from eval.judge.hiding import Hiding
 
 if TYPE_CHECKING:
     from eval.judge.calls import Caller, Prepared
@@ -23,12 +25,8 @@ if TYPE_CHECKING:
     from eval.judge.runner import Runner, TimedReply
     from eval.records import IncorrectReason
 
-LEAD_CYCLES, LEAD_CYCLES_A_CALL = 600_000, 400_000
-"""Spin in front of a turn, about 0.3 ms and 0.2 ms for each call: longer than it takes to queue them. With
-0.2 ms alone a slow host let the GPU run dry, and some calls of a 3 ms kernel read 5 % too long."""
 _BATCH_MS = 2.0
 """Short calls are timed several in a turn, so that the cost of the exchange is shared."""
-_MOST_CALLS = 32
 _NULL_CALLS = 9
 _WARM_UP_CALLS = 3
 _CHECK_SHARE = 0.15
@@ -51,7 +49,8 @@ class Contestant:
         self.event_ms: list[float] = []
         """Mean over the calls of a turn of what the runner's events say, by turn."""
         self.rung_ms: list[float] = []
-        """Time by the judge's clock until the runner said it was done, over the number of calls, by turn."""
+        """Time by the judge's clock from the first inputs shown until the runner said it was done, over the
+        number of calls, by turn."""
         self.sealed_ms: list[float] = []
         """Time from then until the judge had read from an output, by turn."""
 
@@ -81,20 +80,16 @@ class TimingSession:
         for _ in range(_NULL_CALLS):
             self._settle()
             trusted.runner.arm()
-            start = time.monotonic_ns()
-            events += trusted.runner.null_calls(self.calls, self._lead_cycles())
-            waits.append((trusted.runner.rung_ns - start) / 1e6)
+            events += trusted.runner.null_calls(self.calls)
+            waits.append((trusted.runner.rung_ns - trusted.runner.shown_ns) / 1e6)
         self.null_ms, self.null_spread_ms = stats.median(waits), stats.spread(waits)
         self.event_null_ms = stats.median(events)
-
-    def _lead_cycles(self) -> int:
-        return LEAD_CYCLES + self.calls * LEAD_CYCLES_A_CALL
 
     def _choose_calls(self, most: int) -> None:
         """Decide how many calls a turn has, from the shortest time seen while warming up."""
         shortest = min(stats.median(c.event_ms) for c in self._contestants)
         wanted = math.ceil(_BATCH_MS / max(shortest, 1e-3)) if shortest < _BATCH_MS / 2 else 1
-        self.calls = max(1, min(wanted, most, _MOST_CALLS))
+        self.calls = max(1, min(wanted, most, MOST_CALLS))
         for contestant in self._contestants:
             contestant.clear()
             contestant.calls = self.calls
@@ -142,8 +137,9 @@ class TimingSession:
     def _turn(self, contestant: Contestant, family: str) -> None:
         runner = contestant.runner
         state = contestant.caller.renew(runner, contestant.key)
+        hiding = Hiding(contestant.region, self.calls)
         batch = [
-            contestant.caller.prepare(self._case, family, slot)._replace(state=state)
+            contestant.caller.prepare(self._case, family, slot, hiding.writer(slot))._replace(state=state)
             for slot in range(self.calls)
         ]
         contestant.region.poison(runner.live)
@@ -152,14 +148,13 @@ class TimingSession:
         messages = [prepared.message for prepared in batch]
         self._settle()
         runner.arm()
-        start = time.monotonic_ns()
-        reply = runner.timed_calls(contestant.key, messages, self._lead_cycles())
+        reply = runner.timed_calls(contestant.key, messages, hiding.keys)
         outputs = self._outputs(contestant, reply.calls[first])
         sealed = self._seal(outputs)
         end = time.monotonic_ns()
         contestant.caller.check_facts(runner.facts())
         contestant.event_ms.append(sum(reply.ms) / self.calls)
-        contestant.rung_ms.append((runner.rung_ns - start) / 1e6 / self.calls)
+        contestant.rung_ms.append((runner.rung_ns - runner.shown_ns) / 1e6 / self.calls)
         contestant.sealed_ms.append((end - runner.rung_ns) / 1e6)
         if not contestant.trusted:
             self._check(contestant, batch, reply, sealed)

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from eval.dry_launch.session import DrySession
+from eval.gate import Gate
 from eval.protocol import Channel, ChannelClosedError, ChannelTimeoutError
 from eval.runner.arena import ArenaMemory
 from eval.runner.memory import HostMemory
@@ -21,7 +22,7 @@ _START_SECONDS = 60.0
 _ARMED_SECONDS, _IDLE_SECONDS = 0.5, 3600.0
 
 
-def serve(socket_fd: int, memory_fd: int, output_fd: int) -> int:
+def serve(socket_fd: int, memory_fd: int, output_fd: int, gate_fd: int | None = None) -> int:
     """Serve one judge until it goes away, and return the exit code.
 
     The first message says under which policy. The judge sends it once it has put this process
@@ -39,9 +40,10 @@ def serve(socket_fd: int, memory_fd: int, output_fd: int) -> int:
     scratch = Path(policy.scratch)
     session: Session | DrySession
     if start["dry"]:
-        session = DrySession(scratch)
+        assert isinstance(memory, HostMemory)
+        session = DrySession(memory, scratch)
     else:
-        session = Session(memory, scratch, partial(channel.send, {}), cuda=policy.cuda)
+        session = Session(memory, scratch, partial(channel.send, {}), _map_gate(gate_fd))
     channel.send({"ready": True, **report.model_dump(mode="json")})
     return _answer_all(channel, session)
 
@@ -59,6 +61,14 @@ def _map_memory(fd: int, place: dict[str, Any], *, cuda: bool) -> HostMemory | A
     memory = kind(fd, place["size_bytes"], place["split"])
     os.close(fd)
     return memory
+
+
+def _map_gate(fd: int | None) -> Gate | None:
+    if fd is None:
+        return None
+    gate = Gate(fd)
+    os.close(fd)
+    return gate
 
 
 def _answer_all(channel: Channel, session: Session | DrySession) -> int:

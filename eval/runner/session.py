@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from eval.gate import Gate
 from eval.plain import decode
 from eval.runner import outputs
 from eval.runner.arena import ArenaMemory
@@ -24,7 +25,7 @@ from eval.runner.guard import OperatorLog
 from eval.runner.load import describe, load_module
 from eval.runner.memory import HostMemory, OutputTooLargeError
 from eval.runner.seal import Seal
-from eval.runner.stopwatch import Stopwatch
+from eval.runner.stopwatch import Span, Stopwatch
 from eval.state import State, still_dropouts
 from eval.tensors import parse_desc
 
@@ -33,16 +34,19 @@ class Session:
     """One loaded module, its instances by key, and the memory shared with the judge."""
 
     def __init__(
-        self, memory: HostMemory | ArenaMemory, scratch: Path, ring: Callable[[], None], *, cuda: bool
+        self, memory: HostMemory | ArenaMemory, scratch: Path, ring: Callable[[], None], gate: Gate | None
     ) -> None:
-        """`ring` tells the judge that timed work is done, before anything is said about it."""
+        """`ring` tells the judge that timed work is done, before anything is said about it.
+
+        `gate`, on a GPU alone, is where the judge shows the inputs of timed calls.
+        """
         self._memory = memory
         self._ring = ring
         self._path = scratch / "candidate.py"
-        self._cuda = cuda
+        self._cuda = gate is not None
         self._plan = ConfigPlan()
-        self._plan.install(interpret=not cuda)
-        self._stopwatch = Stopwatch() if cuda else None
+        self._plan.install(interpret=gate is None)
+        self._stopwatch = Stopwatch(gate) if gate is not None else None
         self._source: list[str] = []
         self._module: Any = None
         self._seal: Seal
@@ -139,7 +143,6 @@ class Session:
         self._plan.launched = {}
         traced = self._plan.interpreted.provenance if self._plan.interpreted is not None else None
         self._log = OperatorLog(traced) if message["guard"] else None
-        ms = None
         with torch.no_grad():
             if self._log is not None:
                 self._log.follow([inputs, model, vars(self._module)])
@@ -148,15 +151,14 @@ class Session:
                 self._settle()
                 self._seal.check()
                 self._log.check(result)
-            elif self._stopwatch is not None:
-                (result,), (ms,) = self._stopwatch.time([lambda: model(*inputs)], message["lead_cycles"])
             else:
                 result = model(*inputs)
+                self._settle()
         report, self._held = self._report(result)
-        return {**report, "ms": ms}
+        return report
 
     def _timed(self, message: dict[str, Any]) -> dict[str, Any]:
-        """Call an instance on each of several inputs, the L2 flushed in between, events round each call."""
+        """Call an instance on each of several inputs, once the judge shows them; events round each call."""
         assert self._stopwatch is not None
         model = self._instances[message["key"]]
         batch = [self._inputs(items) for items in message["batch"]]
@@ -165,10 +167,20 @@ class Session:
         self._plan.forced, self._plan.suppress = None, False
         with torch.no_grad():
             works = [partial(model, *inputs) for inputs in batch]
-            results, ms = self._stopwatch.time(works, message["lead_cycles"], self._ring)
+            hidden = [self._hidden(items) for items in message["batch"]]
+            results, ms = self._stopwatch.time(works, hidden, self._ring)
         reports, held = zip(*map(self._report, results), strict=True)
         self._held = [tensor for tensors in held for tensor in tensors]
         return {"calls": reports, "ms": ms}
+
+    def _hidden(self, items: list[dict[str, Any]]) -> list[Span]:
+        spans = []
+        for number, item in enumerate(items):
+            if "tensor" in item:
+                place = self._input(item["tensor"])
+                desc = parse_desc(item["tensor"], self._memory.base.numel())
+                spans.append((number, place.data_ptr(), desc.span_elements() * place.dtype.itemsize))
+        return spans
 
     def _settle(self) -> None:
         if self._cuda:
@@ -214,7 +226,8 @@ class Session:
 
     def _null(self, message: dict[str, Any]) -> dict[str, Any]:
         assert self._stopwatch is not None
-        _, ms = self._stopwatch.time([lambda: None] * message["count"], message["lead_cycles"], self._ring)
+        count = message["count"]
+        _, ms = self._stopwatch.time([lambda: None] * count, [[]] * count, self._ring)
         return {"ms": ms}
 
     def _timings(self, _message: dict[str, Any]) -> dict[str, Any]:

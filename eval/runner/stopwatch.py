@@ -1,4 +1,4 @@
-"""CUDA events round one call: the runner's own clock, which the judge checks against its own."""
+"""CUDA events round calls whose inputs the judge shows one after another: the runner's own clock."""
 
 from __future__ import annotations
 
@@ -6,50 +6,73 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from eval.cuda.programs import Programs, register
+from eval.gate import DONE, KEY_BYTES, KEYS, OPENED, QUEUED, SIZE_BYTES
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from eval.gate import Gate
 
 _NAME_CHARS = 120
 _MOST_KERNELS = 64
 
+Span = tuple[int, int, int]
+"""An input that is hidden: its number, its device address, its bytes."""
+
 
 class Stopwatch:
-    """Flushes the L2 in the stream, waits long enough to hide the launches, and times what follows."""
+    """Queues each call behind a gate, its inputs' unveiling and a sweep of the L2, and times it."""
 
-    def __init__(self) -> None:
+    def __init__(self, gate: Gate) -> None:
         torch.cuda.init()
         properties = torch.cuda.get_device_properties(0)
-        self._flush = torch.empty(2 * properties.L2_cache_size, dtype=torch.uint8, device="cuda")
+        self._gate = gate
+        self._page = register(gate.address, SIZE_BYTES)
+        self._programs = Programs(properties.multi_processor_count)
+        self._key = torch.zeros(KEY_BYTES, dtype=torch.uint8, device="cuda")
+        self._other = torch.zeros(2 * properties.L2_cache_size, dtype=torch.uint8, device="cuda")
         self._pairs: list[tuple[Any, Any]] = []
 
     def wake(self) -> None:
         """Let the GPU switch to this process before the judge's clock starts."""
-        self._flush[:1].zero_()
+        self._key.zero_()
         torch.cuda.synchronize()
 
     def time(
-        self, works: Sequence[Callable[[], Any]], lead_cycles: int, ring: Callable[[], None] | None = None
+        self, works: Sequence[Callable[[], Any]], hidden: Sequence[Sequence[Span]], ring: Callable[[], None]
     ) -> tuple[list[Any], list[float]]:
         """Run each of `works` once and return the results with the time of each in ms.
 
-        `lead_cycles` of spinning stand in front, so that the kernels are queued before the GPU gets
-        to them; the L2 is flushed before each work, outside of its events. `ring` is called the moment
-        all is done.
+        `hidden` are the inputs of each. All is queued before the judge opens the gate for the first, so
+        that no launch is waited for; the L2 then holds clean lines of other memory before each work, as
+        Nsight Compute has it. `ring` is called the moment all is done.
         """
         while len(self._pairs) < len(works):
             self._pairs.append((_event(), _event()))
         results = []
-        if lead_cycles:
-            torch.cuda._sleep(lead_cycles)  # noqa: SLF001 - the only spin kernel that torch has
-        for work, (start, end) in zip(works, self._pairs, strict=False):
-            self._flush.zero_()
-            start.record()
+        for number, (work, spans, pair) in enumerate(zip(works, hidden, self._pairs, strict=False)):
+            self._unveil(number, spans)
+            pair[0].record()
             results.append(work())
-            end.record()
+            pair[1].record()
+            self._programs.tell(_stream(), self._page + DONE, number + 1)
+        self._gate.write(QUEUED, 1)
         torch.cuda.synchronize()
-        if ring is not None:
-            ring()
+        ring()
         return results, [start.elapsed_time(end) for start, end in self._pairs[: len(works)]]
+
+    def _unveil(self, number: int, spans: Sequence[Span]) -> None:
+        stream, key = _stream(), self._key.data_ptr()
+        host_key = self._page + KEYS + number * KEY_BYTES
+        self._programs.wait(stream, self._page + OPENED, number + 1, host_key, key)
+        for tweak, address, size_bytes in spans:
+            self._programs.cipher(stream, address, address, size_bytes, key, tweak)
+        self._programs.sweep(stream, self._other.data_ptr(), self._other.numel())
+
+
+def _stream() -> int:
+    return torch.cuda.current_stream().cuda_stream
 
 
 def _event() -> Any:

@@ -30,7 +30,7 @@ from eval.runner.sandbox import fork_contained
 from eval.runner.serve import serve
 from eval.runner.warm import UnusableInterpreterError, warm_up
 
-_FDS = 3
+_FDS = 4
 _LEAST_LANDLOCK = 2
 """From this version on Triton's own cache works inside the walls."""
 

@@ -1,0 +1,95 @@
+"""Launches the programs of `eval.cuda.ptx` on a stream, through the driver alone.
+
+Nothing of torch or Triton is used but the stream's handle, so that what a candidate does to those
+libraries does not change what is launched here, and no compilation of Triton's is waited for.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cached_property
+from typing import Any
+
+from eval.cuda.driver import call, library
+from eval.cuda.ptx import PROGRAMS
+
+VECTOR_BYTES = 16
+_THREADS = 256
+_BLOCKS_AN_SM = 8
+_MAPPED = 0x02
+"""cuMemHostRegister's flag for memory that the device may address."""
+
+Argument = ctypes.c_uint64 | ctypes.c_uint32
+
+
+class Programs:
+    """The programs, loaded into the current context of the calling thread."""
+
+    def __init__(self, sms: int) -> None:
+        """`sms` is how many multiprocessors the device has.
+
+        Raises:
+            CudaDriverError: the driver does not take them.
+
+        """
+        self._lib = library()
+        self._most_blocks = sms * _BLOCKS_AN_SM
+        self._module = ctypes.c_void_p()
+        call(self._lib, "cuModuleLoadData", ctypes.byref(self._module), ctypes.c_char_p(PROGRAMS.encode()))
+
+    def _function(self, name: str) -> ctypes.c_void_p:
+        function = ctypes.c_void_p()
+        call(self._lib, "cuModuleGetFunction", ctypes.byref(function), self._module, name.encode())
+        return function
+
+    @cached_property
+    def _functions(self) -> dict[str, ctypes.c_void_p]:
+        return {name: self._function(name) for name in ("cipher", "sweep", "wait", "tell")}
+
+    def cipher(self, stream: int, target: int, source: int, size_bytes: int, key: int, tweak: int) -> None:
+        """Write `source` XOR the stream of the 16 bytes at `key` to `target`; all are device addresses.
+
+        `size_bytes` is rounded up to 16; `tweak` parts the streams of one key.
+        """
+        vectors = -(-size_bytes // VECTOR_BYTES)
+        arguments = [ctypes.c_uint64(value) for value in (target, source, vectors, key)]
+        self._launch(stream, "cipher", self._blocks(vectors), _THREADS, *arguments, ctypes.c_uint32(tweak))
+
+    def sweep(self, stream: int, source: int, size_bytes: int) -> None:
+        """Read a range of device memory, whose first bytes may be written."""
+        vectors = size_bytes // VECTOR_BYTES
+        arguments = [ctypes.c_uint64(value) for value in (source, vectors, source)]
+        self._launch(stream, "sweep", self._blocks(vectors), _THREADS, *arguments)
+
+    def wait(self, stream: int, gate: int, wanted: int, host_key: int, key: int) -> None:
+        """Hold the stream until the word at `gate` is `wanted` or more, then copy 16 bytes to `key`."""
+        arguments = (ctypes.c_uint64(gate), ctypes.c_uint32(wanted), ctypes.c_uint64(host_key))
+        self._launch(stream, "wait", 1, 1, *arguments, ctypes.c_uint64(key))
+
+    def tell(self, stream: int, place: int, value: int) -> None:
+        """Write a word to host memory once the stream has come here."""
+        self._launch(stream, "tell", 1, 1, ctypes.c_uint64(place), ctypes.c_uint32(value))
+
+    def _blocks(self, vectors: int) -> int:
+        return max(1, min(-(-vectors // _THREADS), self._most_blocks))
+
+    def _launch(self, stream: int, name: str, blocks: int, threads: int, *arguments: Argument) -> None:
+        places = (ctypes.c_void_p * len(arguments))(*map(ctypes.addressof, arguments))
+        call(
+            self._lib, "cuLaunchKernel", self._functions[name], blocks, 1, 1, threads, 1, 1, 0,
+            ctypes.c_void_p(stream), places, None,
+        )  # fmt: skip
+
+
+def register(address: int, size_bytes: int) -> int:
+    """Pin host memory, and return its address for the device.
+
+    Raises:
+        CudaDriverError: the driver does not pin it.
+
+    """
+    lib: Any = library()
+    pointer = ctypes.c_uint64()
+    call(lib, "cuMemHostRegister_v2", ctypes.c_void_p(address), ctypes.c_size_t(size_bytes), _MAPPED)
+    call(lib, "cuMemHostGetDevicePointer_v2", ctypes.byref(pointer), ctypes.c_void_p(address), 0)
+    return pointer.value
