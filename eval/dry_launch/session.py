@@ -5,20 +5,23 @@ It runs in the candidate's address space, so the judge believes it no more than 
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager, nullcontext, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from eval.dry_launch.ahead import AheadCapture
 from eval.dry_launch.capture import Capture
 from eval.dry_launch.fakes import FakeDevice, FakeDriver, NeedsDataError, install_device, random_contents
 from eval.plain import decode
-from eval.runner import warm_cuda
+from eval.runner import cache_pack, warm_cuda
 from eval.runner.load import describe, load_module
 from eval.runner.seal import Seal, TamperedError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from eval.runner.memory import HostMemory
 
 _MOST_FAILURES = 8
 _MESSAGE_CHARS = 2500
@@ -35,9 +38,10 @@ def warm_up() -> None:
 class DrySession:
     """One candidate, launched on a GPU that is not there."""
 
-    def __init__(self, scratch: Path) -> None:
+    def __init__(self, memory: HostMemory, scratch: Path) -> None:
+        self._memory = memory
         self._path = scratch / "candidate.py"
-        self._capture = Capture(scratch, self._path)
+        self._capture: Capture | AheadCapture = Capture(scratch, self._path)
         self._source: list[str] = []
         self._model: Any = None
         self._plain = False
@@ -47,6 +51,7 @@ class DrySession:
         """Answer one request; what the candidate raises becomes an ``error``."""
         operations = {
             "target": self._target, "source": self._take_source, "load": self._load, "launch": self._launch,
+            "compile": self._compile, "cache": self._fill_cache,
         }  # fmt: skip
         try:
             return operations[message["op"]](message)
@@ -57,6 +62,8 @@ class DrySession:
         from triton.runtime import driver
 
         self._plain = message["plain"]
+        if message.get("ahead"):
+            self._capture = AheadCapture()
         if not self._plain:
             install_device(message["properties"])
         driver.set_active(FakeDriver(message["capability"], message["properties"]))
@@ -76,12 +83,14 @@ class DrySession:
 
     def _launch(self, message: dict[str, Any]) -> dict[str, Any]:
         failure = None
+        if isinstance(self._capture, AheadCapture):
+            self._capture.first_config = message["first_config"]
         try:
             self._call(message)
             self._seal.check()
         except BaseException as error:  # noqa: BLE001 - as in `answer`
             failure = self._described(error)
-        failures = self._capture.failures[: _MOST_FAILURES - 1]
+        failures = list(self._capture.failures[: _MOST_FAILURES - 1])
         if failure is not None and not failures:
             failures = [failure]
         return {
@@ -89,6 +98,18 @@ class DrySession:
             "failures": [{**one, "message": one["message"][:_MESSAGE_CHARS]} for one in failures],
             "launches": self._capture.launches,
         }
+
+    def _compile(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Compile what was noted on all cases, and leave it in the shared memory as bytes."""
+        assert isinstance(self._capture, AheadCapture)
+        with torch.no_grad(), self._seeming("meta"):
+            failed = self._capture.compile(message["workers"])
+        data = cache_pack.pack(_cache(), min(self._memory.base.numel(), cache_pack.MOST_BYTES))
+        self._memory.base[: len(data)].copy_(torch.frombuffer(bytearray(data), dtype=torch.uint8))
+        return {"size": len(data), "keys": cache_pack.keys(_cache()), "failed": failed}
+
+    def _fill_cache(self, message: dict[str, Any]) -> dict[str, Any]:
+        return {"keys": cache_pack.received(self._memory.base, message["size"], _cache())}
 
     def _call(self, message: dict[str, Any]) -> None:
         place = message["place"]
@@ -113,10 +134,17 @@ class DrySession:
         }  # fmt: skip
 
 
+def _cache() -> Path:
+    return Path(os.environ["TRITON_CACHE_DIR"])
+
+
 def _argument(item: dict[str, Any], place: str) -> Any:
     if "value" in item:
         return decode(item["value"])
     shape, dtype = tuple(item["shape"]), getattr(torch, item["dtype"])
+    if "stride" in item:
+        like = torch.empty_strided(shape, tuple(item["stride"]), dtype=dtype, device=place)
+        return like if place == "meta" else like.copy_(random_contents(shape, dtype))
     if place == "meta":
         return torch.empty(shape, dtype=dtype, device="meta")
     return random_contents(shape, dtype)

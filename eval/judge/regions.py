@@ -45,7 +45,7 @@ class Region:
             if spec.shape is None or spec.dtype is None:
                 placed.append(None)
                 continue
-            stride = _strides(spec.shape, layout)
+            stride = strides(spec.shape, layout)
             desc = TensorDesc(offset=at, shape=spec.shape, stride=stride, dtype=dtype_name(spec.dtype))
             at += -(-desc.span_elements() * spec.dtype.itemsize // self.align) * self.align
             placed.append(desc)
@@ -129,15 +129,16 @@ class _Pointer:
         }  # fmt: skip
 
 
-def _strides(shape: tuple[int, ...], layout: str) -> tuple[int, ...]:
+def strides(shape: tuple[int, ...], layout: str) -> tuple[int, ...]:
+    """Return the steps, in elements, of an input of this shape: contiguous, transposed or with gaps."""
     order = list(range(len(shape)))
     if layout == "transposed" and len(shape) > 1:
         order[-1], order[-2] = order[-2], order[-1]
-    step, strides = (2 if layout == "strided" else 1), [0] * len(shape)
+    step, found = (2 if layout == "strided" else 1), [0] * len(shape)
     for index in reversed(order):
-        strides[index] = step
+        found[index] = step
         step *= max(shape[index], 1)
-    return tuple(strides)
+    return tuple(found)
 
 
 def bytes_needed(specs: tuple[InputSpec, ...], align: int, factor: int = 1) -> int:

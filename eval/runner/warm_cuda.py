@@ -53,3 +53,11 @@ def _keep_utilities() -> None:
         """Leave what is there."""
 
     kind.__init__ = keep
+
+
+def build_launcher(compiled: Any) -> None:
+    """Build what launches a kernel into Triton's cache, where this Triton builds one for each signature."""
+    from triton.backends.nvidia import driver
+
+    if hasattr(driver, "make_launcher") and driver_is_here():
+        driver.CudaLauncher(compiled.src, compiled.metadata)
