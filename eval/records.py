@@ -148,9 +148,16 @@ class Timing(Record):
     judge_ms: float | None = None
     """The candidate's median by the judge's own clock, the constant cost of the exchange subtracted."""
     floor_ms: float | None = None
+    floor_by: Literal["bytes", "flops"] | None = None
+    """What takes longer at the GPU's best, and so makes the floor; None in verdicts of older judges: bytes."""
+    floor_source: Literal["measured", "spec"] | None = None
+    """Whether that best was measured on this GPU or taken from its data sheet; None as above: measured."""
     fraction_of_floor: float | None = None
     hard_limit_ms: float | None = None
     copy_gb_per_s: float | None = None
+    """Measured on this GPU; None where that was not possible."""
+    peak_tflop_per_s: float | None = None
+    """Speed of a large product of matrices in the dtype of the inputs, where operations could matter."""
     bytes: float | None = None
     flops: float | None = None
     gb_per_s: float | None = None
@@ -184,6 +191,8 @@ class Guarantees(Record):
     weights: Literal["state_dict", "seed"] | None = None
     """How reference and candidate came by the same weights: by name and shape, new ones for every call;
     or by constructors under one seed, where names differ. None: the reference keeps none."""
+    sanitizer: tuple[str, ...] = ()
+    """Tools of compute-sanitizer that looked over a call of every configuration and found nothing."""
     compiled_for: str | None = None
     """On a CPU, the target that all launched kernels compiled for; None where that was not shown."""
 

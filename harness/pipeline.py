@@ -39,6 +39,8 @@ class JudgeSettings(JobSettings):
     """GPU of the prompt, where a reply names none."""
     fresh: bool = False
     """Judge again what has a verdict."""
+    sanitize: bool = False
+    """Whether the judges that are used also run compute-sanitizer over what passes."""
 
 
 class Judged(NamedTuple):
@@ -253,6 +255,7 @@ class Pipeline:
             evaluator=EVALUATOR_VERSION,
             gpu_name=self._gpu_name,
             baselines=self._settings.baselines if self._settings.device == "cuda" else "live",
+            sanitize=self._settings.sanitize,
         )
 
     def _own_gpu(self, name: str | None) -> GpuSpec | None:

@@ -128,8 +128,9 @@ def job():
 
 def test_a_run_is_read(tmp_path):
     found = stand_in(tmp_path, answer=f'echo "$@" > {tmp_path}/asked.txt; cat {RECORDED}')
-    kernels = measured(job(), SEED.metrics, found, timeout_s=60)
-    assert kernels == read_report(RECORDED.read_text())
+    done = measured(job(), SEED.metrics, found, timeout_s=60)
+    assert done.kernels == read_report(RECORDED.read_text())
+    assert done.walls is None
     asked = (tmp_path / "asked.txt").read_text()
     assert "--profile-from-start off --clock-control none --csv --page raw --print-units base" in asked
     assert f"--metrics {','.join(SEED.metrics)},gpu__time_duration.sum " in asked

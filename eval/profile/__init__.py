@@ -1,1 +1,1 @@
-"""What runs under Nsight Compute: one candidate, warmed up, then one call between the profiler's marks."""
+"""What runs under NVIDIA's tools: one candidate, for Nsight Compute or for compute-sanitizer."""

@@ -1,7 +1,7 @@
 """Call a candidate under a profiler: warm up until nothing is tuned or compiled any more, then once measured.
 
 It runs in a process of its own, started by exec under ``ncu`` with an empty environment and a scratch
-folder; ``ncu`` needs sockets and files of its own, so no further walls stand around it.
+folder; `eval.profile.walls` says which walls stand around it.
 
 Usage: python -m eval.profile JOB.json SCRATCH
 """
@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from eval.judge.reference import patched_source, size_case
+from eval.profile import walls
 from eval.records import Job
 from eval.runner.load import load_module
 
@@ -26,6 +27,7 @@ def main() -> None:
     job = Job.model_validate_json(Path(sys.argv[1]).read_text(encoding="utf-8"))
     scratch = Path(sys.argv[2])
     case = size_case(job.problem, job.size)
+    walls.enter(scratch)
     reference = load_module(
         patched_source(job.problem.reference, case.constants), scratch / "reference.py", "reference"
     )

@@ -126,8 +126,8 @@ class Tools:
         if cuda_device_name() is None:
             raise EnvironmentFailure("profiling needs an NVIDIA GPU, and none is here")
         job = Job(problem=folder.problem, code=code, size=question.size)
-        kernels = measured(job, wanted.metrics, profiler(), timeout_s=_PROFILE_SECONDS)
-        return json.dumps(prompt_metrics(kernels, wanted.metrics, kernel_names(code)), indent=2)
+        found = measured(job, wanted.metrics, profiler(), timeout_s=_PROFILE_SECONDS)
+        return json.dumps(prompt_metrics(found.kernels, wanted.metrics, kernel_names(code)), indent=2)
 
     def leaderboard(self, problem: str | None, track: Track | None) -> Board:
         """Return the best rows of the store that whoever runs this chose."""

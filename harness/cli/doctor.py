@@ -16,7 +16,7 @@ from eval.records import Record
 from eval.runner.sandbox import SandboxReport
 from harness.data import data_root
 from harness.llm.spec import DEFAULT_KEY, OPENAI_URL, public_url
-from harness.machine import Gpu, Profiler, gpus, profiler, walls
+from harness.machine import Gpu, Profiler, Sanitizer, gpus, profiler, sanitizer, walls
 
 _PACKAGES = ("kernel-harness", "torch", "triton", "numpy", "pydantic", "openai", "nvidia-ml-py")
 _NEEDED = ("torch", "triton", "numpy")
@@ -43,6 +43,7 @@ class Diagnosis(Record):
     """Folder of the prompts and the problems."""
     gpus: tuple[Gpu, ...]
     profiler: Profiler
+    sanitizer: Sanitizer
     sandbox: SandboxReport
     """As a runner on this machine gets it: with a GPU where there is one."""
     endpoint: Endpoint
@@ -68,6 +69,7 @@ def diagnose() -> Diagnosis:
         data=str(data_root()),
         gpus=present,
         profiler=profiler(),
+        sanitizer=sanitizer(),
         sandbox=walls(cuda=bool(present)),
         endpoint=Endpoint(
             url=public_url(os.environ.get("OPENAI_BASE_URL") or OPENAI_URL),
@@ -93,6 +95,7 @@ def _lines(found: Diagnosis) -> Iterator[str]:
     for gpu in found.gpus:
         yield _row("GPU", ", ".join(_gpu(gpu)))
     yield _row("profiler", _profiler(found.profiler))
+    yield _row("sanitizer", _sanitizer(found.sanitizer))
     yield _row("sandbox", ", ".join(found.sandbox.active) or "no level is available")
     notes = dict(note.split(": ", 1) for note in found.sandbox.notes)
     for level in found.sandbox.missing:
@@ -131,6 +134,12 @@ def _profiler(found: Profiler) -> str:
     return (
         f"Nsight Compute {found.version or 'of unknown version'}, {found.path}; {permission[found.permitted]}"
     )
+
+
+def _sanitizer(found: Sanitizer) -> str:
+    if found.path is None:
+        return "compute-sanitizer is not installed"
+    return f"compute-sanitizer {found.version or 'of unknown version'}, {found.path}"
 
 
 def _judging(found: Diagnosis) -> str:

@@ -16,10 +16,12 @@ from eval.records import BaselinesMode, DeviceChoice, Limits, RulesMode
 from harness.cli.judging import JudgingSteps
 from harness.cli.several import directed
 from harness.errors import EnvironmentFailure, UsageError
-from harness.executors import open_executor
+from harness.executors import Recheck, open_executor
 from harness.inputs import read_replies
 from harness.lines import attempt_line
+from harness.machine import sanitizer
 from harness.pipeline import Judged, JudgeSettings, Pipeline
+from harness.profile import SanitizedJudging, require_gpu
 from harness.store import Store
 
 _NOT_PASSED, _ENVIRONMENT = 1, 4
@@ -65,19 +67,23 @@ def command(
     require_sandbox: Annotated[
         bool, typer.Option(help="Refuse to run where isolation is incomplete.")
     ] = False,
+    sanitize: Annotated[
+        bool, typer.Option(help="Run compute-sanitizer over what passes, on a small case. Needs a GPU.")
+    ] = False,
     fresh: Annotated[bool, typer.Option(help="Judge again what has a verdict.")] = False,
     store: Annotated[Path, typer.Option(help="The store.")] = Path("kernel-harness.db"),
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a candidate.")] = False,
 ) -> int:
     """Judge candidates; what has a verdict already is not judged again."""
     require_judge()
+    recheck = _sanitizing(device, timeout) if sanitize else None
     replies = directed(read_replies(paths), problem, problems, dtype)
     code_of_exit = 0
-    with open_executor(executor, device, jobs=jobs, gpus=gpus) as judges:
+    with open_executor(executor, device, jobs=jobs, gpus=gpus, recheck=recheck) as judges:
         settings = JudgeSettings(
             problem=problem, stage=stage, device=judges.device, size=size, rules=rules,
             code=code, metrics=metrics, gpu=gpu, timing=timing, require_sandbox=require_sandbox, fresh=fresh,
-            baselines=baselines,
+            baselines=baselines, sanitize=sanitize,
             limits=Limits(seconds=timeout, call_seconds=call_timeout, host_memory_gb=memory_gb),
         )  # fmt: skip
         with (
@@ -99,6 +105,12 @@ def require_judge() -> None:
     missing = [name for name in ("torch", "triton", "numpy") if find_spec(name) is None]
     if missing:
         raise EnvironmentFailure(f"judging needs {', '.join(missing)}: pip install 'kernel-harness[eval]'")
+
+
+def _sanitizing(device: DeviceChoice, timeout_s: float) -> Recheck:
+    judging = SanitizedJudging(sanitizer(), timeout_s)
+    require_gpu(device)
+    return judging
 
 
 def _exit_code(judged: Judged, *, alone: bool) -> int:

@@ -20,7 +20,7 @@ from harness.inputs import read_replies
 from harness.machine import profiler
 from harness.metrics import kernel_names
 from harness.problems import load_problem
-from harness.profile import KernelReport, measured, prompt_metrics, read_report
+from harness.profile import KernelReport, measured, prompt_metrics, read_report, said_of_walls
 from harness.profile.ncu import NO_METRICS
 from harness.prompts import load_stage
 
@@ -53,7 +53,9 @@ def command(
     else:
         _require_gpu()
         job = Job(problem=folder.problem, code=code, size=size)
-        kernels = measured(job, wanted.metrics, profiler(), timeout_s=timeout, clock_control=clock_control)
+        found = measured(job, wanted.metrics, profiler(), timeout_s=timeout, clock_control=clock_control)
+        kernels = found.kernels
+        sys.stderr.write(said_of_walls(found.walls))
     own = kernel_names(code)
     shown = prompt_metrics(kernels, wanted.metrics, None if every_kernel else own)
     if not shown:

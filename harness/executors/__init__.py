@@ -1,8 +1,8 @@
 """Where jobs are judged: `submit(job)` gives a future of a verdict."""
 
-from harness.executors.base import Executor, NoSlotError, SlotState
+from harness.executors.base import Executor, NoSlotError, Recheck, SlotState
 from harness.executors.choose import open_executor
 from harness.executors.local import LocalExecutor
 from harness.executors.pool import JudgePool
 
-__all__ = ["Executor", "JudgePool", "LocalExecutor", "NoSlotError", "SlotState", "open_executor"]
+__all__ = ["Executor", "JudgePool", "LocalExecutor", "NoSlotError", "Recheck", "SlotState", "open_executor"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Literal, Protocol, Self
@@ -9,6 +10,9 @@ from typing import Literal, Protocol, Self
 from eval import Job, JudgeFailedError, Verdict
 from eval.records import Record
 
+Recheck = Callable[[Job, Verdict, str | None], Verdict]
+"""Looks once more at what was judged, on the GPU that `CUDA_VISIBLE_DEVICES` would name so, while no
+other candidate is on it; a failure of its own is a `JudgeFailedError`."""
 SlotStage = Literal["idle", "judging", "checking", "stopped"]
 
 

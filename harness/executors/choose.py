@@ -5,7 +5,7 @@ from __future__ import annotations
 from eval.client import JudgeFailedError, resolve_device
 from eval.records import DeviceChoice
 from harness.errors import EnvironmentFailure, UsageError
-from harness.executors.base import Executor
+from harness.executors.base import Executor, Recheck
 from harness.executors.gpus import choose_gpus
 from harness.executors.local import LocalExecutor
 
@@ -13,12 +13,13 @@ LOCAL, AUTO, RAY = "local", "auto", "ray://"
 
 
 def open_executor(
-    where: str = LOCAL, device: DeviceChoice = "auto", *, jobs: int | None = None, gpus: str | None = None
-) -> Executor:
+    where: str = LOCAL, device: DeviceChoice = "auto", *, jobs: int | None = None, gpus: str | None = None,
+    recheck: Recheck | None = None,
+) -> Executor:  # fmt: skip
     """Return the executor for ``local``, ``auto`` (the Ray cluster that is found here) or ``ray://HOST:PORT``.
 
     On a local CPU `jobs` judges work at once, on local GPUs one on each of `gpus`, on a cluster
-    `jobs`, by default one for each GPU that it has.
+    `jobs`, by default one for each GPU that it has. `recheck` looks at what local judges have judged.
 
     Raises:
         UsageError: the words do not go together.
@@ -30,6 +31,8 @@ def open_executor(
 
         if gpus is not None:
             raise UsageError("--gpus names GPUs of this machine; on a cluster say how many with --jobs")
+        if recheck is not None:
+            raise UsageError("--sanitize runs on this machine's GPUs alone; leave --executor at local")
         return RayExecutor(where, device, jobs)
     if where != LOCAL:
         raise UsageError(f"--executor {where!r}: there are: {LOCAL}, {AUTO}, {RAY}HOST:PORT")
@@ -40,5 +43,5 @@ def open_executor(
     if found != "cuda":
         if gpus is not None:
             raise UsageError("--gpus: a CPU judges here; say how many at once with --jobs")
-        return LocalExecutor("cpu", jobs or 1)
-    return LocalExecutor("cuda", gpus=choose_gpus(gpus))
+        return LocalExecutor("cpu", jobs or 1, recheck=recheck)
+    return LocalExecutor("cuda", gpus=choose_gpus(gpus), recheck=recheck)

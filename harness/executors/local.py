@@ -8,6 +8,7 @@ from typing import Literal
 from eval import Case, Job, Judge, Limits, Problem, Verdict
 from eval.devices import CudaDevice, cuda_device_name
 from eval.records import SizeProfile
+from harness.executors.base import Recheck
 from harness.executors.slot import Slot
 from harness.executors.threads import SlotExecutor, to_stderr
 
@@ -38,13 +39,20 @@ _CHECK = Job(
 class LocalSlot(Slot):
     """A judge process of our own."""
 
-    def __init__(self, name: str, device: str, gpu: CudaDevice | None = None) -> None:
+    def __init__(
+        self, name: str, device: str, gpu: CudaDevice | None = None, recheck: Recheck | None = None
+    ) -> None:
         super().__init__(name)
-        self.judge = Judge(device, gpu.selector if gpu is not None else None)
+        self._gpu = gpu.selector if gpu is not None else None
+        self.judge = Judge(device, self._gpu)
+        self._recheck = recheck
         self._check = _CHECK.model_copy(update={"device": device})
 
     def _judge(self, job: Job) -> Verdict:
         return self.judge.evaluate(job)
+
+    def _look_again(self, job: Job, verdict: Verdict) -> Verdict:
+        return verdict if self._recheck is None else self._recheck(job, verdict, self._gpu)
 
     def _bring_up(self) -> None:
         self.judge.evaluate(self._check)
@@ -62,11 +70,12 @@ class LocalExecutor(SlotExecutor):
 
     def __init__(
         self, device: str, slots: int = 1, *, gpus: Sequence[CudaDevice] = (),
-        say: Callable[[str], None] = to_stderr,
+        say: Callable[[str], None] = to_stderr, recheck: Recheck | None = None,
     ) -> None:  # fmt: skip
         """Take `slots` judges on `device`, or one on each of `gpus`; `say` is told of what is stopped."""
         self.device: Literal["cuda", "cpu"] = "cuda" if device == "cuda" else "cpu"
         named = gpus[0].name if gpus else cuda_device_name()
         self.gpu_name = named if device == "cuda" else None
-        own = [LocalSlot(f"GPU {gpu.index}", device, gpu) for gpu in gpus]
-        super().__init__(own or [LocalSlot(f"{device} {number}", device) for number in range(slots)], say)
+        own = [LocalSlot(f"GPU {gpu.index}", device, gpu, recheck) for gpu in gpus]
+        others = [] if own else [f"{device} {number}" for number in range(slots)]
+        super().__init__([*own, *(LocalSlot(name, device, recheck=recheck) for name in others)], say)

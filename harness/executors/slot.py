@@ -51,6 +51,7 @@ class Slot(ABC):
             verdict = self._judge(job)
             if isinstance(verdict, Failed) and verdict.phase in _DIED:
                 verdict = self._judge(job)
+            verdict = self._look_again(job, verdict)
         except OSError as error:
             raise JudgeFailedError(f"the judge process is gone: {error}", lost=True) from error
         finally:
@@ -58,6 +59,10 @@ class Slot(ABC):
             self._stage, self._since = "idle", None
         self._judged += 1
         self.strikes = 0
+        return verdict
+
+    def _look_again(self, job: Job, verdict: Verdict) -> Verdict:  # noqa: ARG002 - for slots that do
+        """Return what becomes of a verdict once the candidate has been looked at in another way too."""
         return verdict
 
     def recover(self) -> None:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 from eval.records import Record
+from harness.machine.installed import find_tool, tool_version
 
 _USUAL_PLACES = ("opt/nvidia/nsight-compute/*/ncu", "usr/local/cuda*/bin/ncu")
-_SECONDS = 30
 _ADMIN_ONLY = re.compile(r"^RmProfilingAdminOnly:\s*([01])", re.MULTILINE)
 
 
@@ -30,30 +27,12 @@ def profiler(root: Path = Path("/"), search: str | None = None) -> Profiler:
 
     `root` is where the usual places and /proc lie; `search` replaces PATH.
     """
-    path = shutil.which("ncu", path=search) or next(_installed(root), None)
+    path = find_tool("ncu", _USUAL_PLACES, root, search)
     return Profiler(
         path=path,
-        version=_version(path) if path else None,
+        version=tool_version(path) if path else None,
         permitted=_permitted(root / "proc/driver/nvidia/params"),
     )
-
-
-def _installed(root: Path) -> Iterator[str]:
-    for pattern in _USUAL_PLACES:
-        for found in sorted(root.glob(pattern), reverse=True):
-            if os.access(found, os.X_OK):
-                yield str(found)
-
-
-def _version(path: str) -> str | None:
-    try:
-        answer = subprocess.run(
-            [path, "--version"], capture_output=True, text=True, check=True, timeout=_SECONDS
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    found = re.search(r"Version (\S+)", answer.stdout)
-    return found[1] if found else None
 
 
 def _permitted(parameters: Path) -> bool | None:

@@ -72,7 +72,7 @@ class Evidence:
             return {}
         job = Job(problem=self._problem.problem, code=code, size=self._plan.size, limits=self._plan.limits)
         try:
-            kernels = measured(job, stage.metrics, self._profiler, timeout_s=self._plan.limits.seconds)
+            found = measured(job, stage.metrics, self._profiler, timeout_s=self._plan.limits.seconds)
         except EnvironmentFailure as error:
             self._profiler = None
             self._say(f"no metrics from here on: {error}")
@@ -80,7 +80,7 @@ class Evidence:
         except UsageError as error:
             self._say(f"{stage.name}: no metrics: {error}")
             return {}
-        return prompt_metrics(kernels, stage.metrics, kernel_names(code))
+        return prompt_metrics(found.kernels, stage.metrics, kernel_names(code))
 
 
 def same_gpu(gpu: GpuSpec) -> bool:

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
 import subprocess
-import sys
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
-from eval.records import Job
+from eval.records import Job, Record
+from eval.runner.sandbox import SandboxReport
 from harness.errors import EnvironmentFailure, UsageError
 from harness.machine import Profiler
 from harness.profile.report import DURATION, KernelReport, read_report, unknown_metrics
+from harness.profile.tool import ToolRun, Workbench
 
-_PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_HOME", "VIRTUAL_ENV")
 _QUERY_SECONDS = 60.0
-_LAST_LINES = 12
 NO_METRICS = "the prompt then says that nothing was measured"
+
+
+class Measured(Record):
+    """What one run of Nsight Compute gave."""
+
+    kernels: tuple[KernelReport, ...]
+    walls: SandboxReport | None
+    """What stood around the candidate meanwhile; None where it did not say."""
 
 
 def measured(
     job: Job, metrics: Sequence[str], found: Profiler, *, timeout_s: float, clock_control: str = "none"
-) -> tuple[KernelReport, ...]:
+) -> Measured:
     """Return the kernels of one call of the candidate's ``forward``, warmed up, on this machine's GPU.
 
     Raises `EnvironmentFailure`: no ``ncu``, no permission, or no answer in time. Raises `UsageError`: a
@@ -36,17 +38,24 @@ def measured(
         raise _not_permitted()
     wanted = list(dict.fromkeys([*metrics, DURATION]))
     _check_names(found.path, wanted)
-    with tempfile.TemporaryDirectory(prefix="kernel-harness-") as folder:
-        scratch = Path(folder)
-        (scratch / "job.json").write_text(job.model_dump_json(), encoding="utf-8")
-        command = [
-            found.path, "--profile-from-start", "off", "--clock-control", clock_control, "--csv",
-            "--page", "raw", "--print-units", "base", "--metrics", ",".join(wanted),
-            sys.executable, "-P", "-m", "eval.profile", str(scratch / "job.json"), str(scratch),
-        ]  # fmt: skip
-        kernels = read_report(_run(command, scratch, timeout_s), "Nsight Compute's report")
+    command = [
+        found.path, "--profile-from-start", "off", "--clock-control", clock_control, "--csv",
+        "--page", "raw", "--print-units", "base", "--metrics", ",".join(wanted),
+    ]  # fmt: skip
+    late = f"Nsight Compute gave no report within {timeout_s:g} s; {NO_METRICS}"
+    with Workbench(job) as bench:
+        done, walls = bench.run(command, "eval.profile", timeout_s, late), bench.walls()
+    kernels = read_report(_checked(done), "Nsight Compute's report")
     _check_numbers(kernels, wanted)
-    return kernels
+    return Measured(kernels=kernels, walls=walls)
+
+
+def said_of_walls(walls: SandboxReport | None) -> str:
+    """Put into a line which of a runner's walls stood while a tool ran round it."""
+    if walls is None:
+        return "walls around the candidate: not known, the run did not say\n"
+    active, missing = ", ".join(walls.active) or "none", ", ".join(walls.missing) or "none"
+    return f"walls around the candidate: {active}; missing under NVIDIA's tool: {missing}\n"
 
 
 def _check_names(ncu: str, metrics: Sequence[str]) -> None:
@@ -66,28 +75,12 @@ def _check_numbers(kernels: Sequence[KernelReport], metrics: Sequence[str]) -> N
             raise UsageError(f"{metric} gave no number on this GPU: leave it out of the stage's metrics")
 
 
-def _run(command: list[str], scratch: Path, timeout_s: float) -> str:
-    env = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    env |= {"HOME": str(scratch), "TMPDIR": str(scratch), "TRITON_CACHE_DIR": str(scratch / "triton")}
-    env["PYTHONPATH"] = os.pathsep.join(str(Path(path).absolute()) for path in sys.path if path)
-    with subprocess.Popen(
-        command, env=env, cwd=scratch, text=True, errors="replace", start_new_session=True,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    ) as process:  # fmt: skip
-        try:
-            out, err = process.communicate(timeout=timeout_s)
-        except subprocess.TimeoutExpired:
-            late = f"Nsight Compute gave no report within {timeout_s:g} s; {NO_METRICS}"
-            raise EnvironmentFailure(late) from None
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-    if "ERR_NVGPUCTRPERM" in out + err:
+def _checked(done: ToolRun) -> str:
+    if "ERR_NVGPUCTRPERM" in done.out + done.err:
         raise _not_permitted()
-    if process.returncode != 0:
-        lines = [line for line in (out + err).splitlines() if line.strip() and not line.startswith('"')]
-        raise UsageError("the profiled call failed:\n  " + "\n  ".join(lines[-_LAST_LINES:]))
-    return out
+    if done.code != 0:
+        raise UsageError(f"the profiled call failed:\n  {done.last_lines}")
+    return done.out
 
 
 def _not_permitted() -> EnvironmentFailure:

@@ -187,7 +187,7 @@ class Attempts(Ledger):
 
 def _insert_verdict(connection: sqlite3.Connection, key: JudgeKey, verdict: Verdict) -> None:
     values: dict[str, object] = {
-        **key.model_dump(exclude={"baselines"}),
+        **key.model_dump(exclude={"baselines", "sanitize"}),
         "key": key.hash,
         "status": verdict.status,
         "seconds": verdict.seconds,

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from eval.records import BaselinesMode, Record, RulesMode
 
+_LATER = ("baselines", "sanitize")
+
 
 def digest(*parts: object) -> str:
     """Return the sha256 of the parts as canonical JSON, hexadecimal."""
@@ -65,9 +67,11 @@ class JudgeKey(Record):
     """Device name of the GPU that judges; None on a CPU."""
     baselines: BaselinesMode = "live"
     """Whether times of baselines may be from earlier in the judge's session."""
+    sanitize: bool = False
+    """Whether compute-sanitizer looked at what passed."""
 
     @property
     def hash(self) -> str:
-        """The address under which the verdict is kept; `live` is left out: older keys know no other."""
-        left_out = {"baselines"} if self.baselines == "live" else set()
+        """The address under which the verdict is kept; defaults that older keys do not know are left out."""
+        left_out = {name for name in _LATER if getattr(self, name) == type(self).model_fields[name].default}
         return digest("judge", self.model_dump(mode="json", exclude=left_out))
