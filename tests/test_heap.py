@@ -91,3 +91,17 @@ def test_neighbours_are_joined_whatever_the_order():
     for at in (first, third, second):
         heap.release(at)
     assert heap.allocate(3 * 512) == 0
+
+
+def test_a_refusal_names_what_is_needed_and_what_is_there():
+    heap = Heap(START, END)
+    first = heap.allocate(10 * MIB)
+    heap.allocate(20 * MIB)
+    heap.release(first)
+    with pytest.raises(ArenaExhaustedError) as caught:
+        heap.allocate(40 * MIB)
+    needed, piece = 60 * MIB, 32 * MIB
+    assert str(caught.value) == (
+        f"out of device memory: {needed} bytes are needed, {40 * MIB} more than the {20 * MIB} in use, "
+        f"and there are {62 * MIB}; the largest free piece has {piece}"
+    )

@@ -26,7 +26,8 @@ class ArenaMemory:
         self._size = size_bytes
         self._heap = Heap(heap_offset, size_bytes)
         self._pointer = 0
-        self.refused_bytes = 0
+        self.refusal = ""
+        """Of the first allocation that was refused: torch gets no memory, and goes on with a null pointer."""
         self._callbacks = (_ALLOCATE(self._allocate), _RELEASE(self._release))
         pointers = [ctypes.cast(callback, ctypes.c_void_p).value or 0 for callback in self._callbacks]
         allocator = torch._C._cuda_customAllocator(*pointers)  # noqa: SLF001 - the public class wants a file
@@ -43,8 +44,8 @@ class ArenaMemory:
             return 0
         try:
             return self._pointer + self._heap.allocate(size)
-        except MemoryError:
-            self.refused_bytes = max(self.refused_bytes, size)
+        except MemoryError as error:
+            self.refusal = self.refusal or str(error)
             return 0
 
     def _release(self, pointer: int | None, _size: int, _device: int, _stream: int | None) -> None:

@@ -41,7 +41,15 @@ class Heap:
                 self.used_bytes += size
                 self.peak_bytes = max(self.peak_bytes, self.used_bytes)
                 return at
-        raise ArenaExhaustedError(f"ArenaExhausted: {size} bytes asked, {self.used_bytes} in use")
+        raise ArenaExhaustedError(self._refusal(size))
+
+    def _refusal(self, size: int) -> str:
+        used, piece = self.used_bytes, max((high - low for low, high in self._free), default=0)
+        there = used + sum(high - low for low, high in self._free)
+        return (
+            f"out of device memory: {used + size} bytes are needed, {size} more than the {used} in use, "
+            f"and there are {there}; the largest free piece has {piece}"
+        )
 
     def release(self, offset: int) -> None:
         """Take a block back and join it with free neighbours."""

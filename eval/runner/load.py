@@ -15,7 +15,7 @@ _CUDA_ONLY = (
     "device='cuda'", 'device="cuda"', "torch.cuda", "mask has unsupported dtype", "CUDA driver",
 )  # fmt: skip
 _OUT_OF_MEMORY = {"MemoryError", "OutOfMemoryError"}
-_ALLOCATION_FAILED = ("ArenaExhausted", "DefaultCPUAllocator", "Cannot allocate memory")
+_ALLOCATION_FAILED = ("out of device memory", "DefaultCPUAllocator", "Cannot allocate memory")
 _COMPILER_ERRORS = {"CompilationError", "CompileTimeAssertionFailure", "UnsupportedLanguageConstruct"}
 
 

@@ -25,7 +25,7 @@ class HostMemory:
         self.base = torch.frombuffer(self._map, dtype=torch.uint8)
         self._output_offset = output_offset
         self._size = size_bytes
-        self.refused_bytes = 0
+        self.refusal = ""
         # New memory is filled with NaN, so that an element which nobody writes is never right by luck.
         torch.use_deterministic_algorithms(True, warn_only=True)
 

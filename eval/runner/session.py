@@ -78,9 +78,9 @@ class Session:
 
     def _describe(self, error: BaseException, phase: str) -> dict[str, Any]:
         described = describe(error, phase, self._path, interpreted=not self._cuda)
-        if self._memory.refused_bytes:
+        if self._memory.refusal:
             described["phase"] = "memory"
-            described["message"] = f"{self._memory.refused_bytes} bytes of device memory more than there are"
+            described["message"] = self._memory.refusal
         return described
 
     def _take_source(self, message: dict[str, Any]) -> dict[str, Any]:
@@ -188,8 +188,8 @@ class Session:
 
     def _report(self, result: Any) -> tuple[dict[str, Any], list[torch.Tensor]]:
         """Say where the outputs lie, in few words: the judge's clock is running."""
-        if self._memory.refused_bytes:
-            raise MemoryError
+        if self._memory.refusal:
+            raise MemoryError(self._memory.refusal)
         structure, parts = outputs.flatten(result)
         kinds = outputs.type_names(parts, self._memory.base.device.type)
         held = [part for part, kind in zip(parts, kinds, strict=True) if kind == "tensor"]
