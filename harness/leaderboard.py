@@ -127,6 +127,7 @@ def as_row(score: Score) -> dict[str, Any]:
         "statuses": score.statuses,
         "device": score.place.device,
         "size": score.place.size,
+        "baselines": score.place.baselines,
         "problems": score.problems,
         "stages": list(score.stages),
         "evaluator": score.evaluator,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple
 
-from eval.records import Record, RulesMode, Verdict
+from eval.records import BaselinesMode, Record, RulesMode, Verdict
 
 
 class Prompt(Record):
@@ -81,6 +81,8 @@ class Attempt(Record):
     """Device name of the GPU there; None on a CPU."""
     size: str | None = None
     """Size profile that was asked for; None is the official one."""
+    baselines: BaselinesMode = "live"
+    """Whether the run let times of baselines stand in that were taken earlier in the judge's session."""
     void_reason: str | None = None
     """Why it was struck from scores; None for an attempt that counts."""
     problem_hash: str | None = None
@@ -135,3 +137,5 @@ class Facts(NamedTuple):
     """Bandwidth of a copy on that GPU, the roof of what moves memory."""
     broken: tuple[tuple[str, str, str], ...] = ()
     """Severity, rule and track of each rule that it breaks, once each."""
+    baselines: BaselinesMode = "live"
+    """What the run asked for, whether or not this attempt was timed; always `live` on a CPU."""

@@ -104,6 +104,7 @@ def key_of(row, problem_hash="h"):
         rules=row.rules,
         gpu_name=row.gpu_name,
         evaluator=row.evaluator,
+        baselines=row.baselines,
     )
 
 

@@ -128,10 +128,11 @@ def test_a_corrupt_file_is_not_written_to_either(path, spoil):
 
 @pytest.fixture
 def older(path):
-    """A store of the version before the last: without the table that scores read."""
+    """A store of an older version: without the table that scores read."""
     filled(path, ODD["all failed"]).close()
     with sqlite3.connect(path) as connection:
         connection.execute("DROP TABLE measures")
+        connection.execute("ALTER TABLE attempts DROP COLUMN baselines")
         connection.execute("PRAGMA user_version = 2")
         connection.execute("PRAGMA journal_mode = DELETE")
     connection.close()

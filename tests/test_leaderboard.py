@@ -27,6 +27,28 @@ def score_table(attempts):
     return scores.score_table(map(facts_of, attempts))
 
 
+def test_baselines_of_the_session_stand_apart_and_are_marked():
+    table = score_table(
+        [
+            attempt(1, passed(timing(2.0)), model="a"),
+            attempt(2, passed(timing(9.0)), model="b", baselines="session"),
+        ]
+    )
+    rows = [json.loads(line) for line in as_json_lines(table).splitlines()]
+    assert {(row["model"], row["baselines"], row["rank"]) for row in rows} == {
+        ("a", "live", 1),
+        ("b", "session", 1),
+    }
+    assert {row["baselines"] for row in csv.DictReader(io.StringIO(as_csv(table)))} == {"live", "session"}
+    live, session = as_markdown(table).split("### ")[1:]
+    assert "of the session" not in live
+    assert "baselines of the session" in session.splitlines()[0]
+    assert [table.title.plain for table in as_tables(table, 80)] == [
+        live.splitlines()[0],
+        session.splitlines()[0],
+    ]
+
+
 def test_the_fixed_fields_of_a_json_line():
     rows = [json.loads(line) for line in as_json_lines(score_table(ATTEMPTS)).splitlines()]
     (row,) = (r for r in rows if (r["model"], r["track"]) == ("wide|model", "open"))

@@ -69,6 +69,22 @@ def test_tokens_and_cost_come_from_the_ledger(tmp_path, usage, tokens):
     assert (facts.tokens, facts.cost) == (tokens, 0.5)
 
 
+def test_a_store_from_before_knows_which_baselines_were_of_the_session(tmp_path):
+    path = tmp_path / "s.db"
+    times = timing(2.0).model_copy(update={"baselines": "session"})
+    rows = [attempt(1, passed(times), baselines="session"), attempt(2, passed(timing(3.0)))]
+    with filled(path, rows) as store:
+        now = list(store.facts())
+        assert [facts.baselines for facts in now] == ["session", "live"]
+        assert [one.baselines for one in store.attempts()] == ["session", "live"]
+    with sqlite3.connect(path) as old:
+        old.execute("ALTER TABLE attempts DROP COLUMN baselines")
+        old.execute("PRAGMA user_version = 3")
+    old.close()
+    with Store(path) as store:
+        assert list(store.facts()) == now
+
+
 def test_a_store_from_before_gets_its_columns_and_a_backup(tmp_path):
     path = tmp_path / "s.db"
     with filled(path, ROWS) as store:

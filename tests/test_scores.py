@@ -9,7 +9,7 @@ from sample_attempts import H100, attempt, failed, incorrect, passed, rejected, 
 from harness import scores
 from harness.scores import BASELINES, KS, THRESHOLDS, Place, facts_of, legality, wilson
 from harness.scores.formulas import best_at_k, correct_rate, fast_p, geometric_mean, pass_at_k, ratio
-from harness.scores.words import percent, times
+from harness.scores.words import percent, place_name, times
 
 ON_H100 = Place(device="cuda", gpu=H100, size=None)
 ON_CPU = Place(device="cpu", gpu=None, size=None)
@@ -246,6 +246,26 @@ def test_two_gpus_never_share_a_row():
 def test_two_size_profiles_never_share_a_row():
     rows = score_table([attempt(1, passed(timing(2.0))), attempt(2, passed(timing(3.0)), size="8gb")])
     assert {row.place.size for row in rows} == {None, "8gb"}
+
+
+def test_baselines_of_the_session_are_never_ranked_with_live_ones():
+    rows = score_table(
+        [
+            attempt(1, passed(timing(2.0)), model="a"),
+            attempt(2, passed(timing(9.0)), model="b", baselines="session"),
+            attempt(3, failed("extract"), model="b", baselines="session"),
+            attempt(4, passed(device="cpu"), model="c", baselines="session"),
+        ]
+    )
+    shown = {
+        (r.model, r.place.device, r.place.baselines): (r.rank, r.attempts) for r in rows if r.track == "open"
+    }
+    assert shown == {
+        ("a", "cuda", "live"): (1, 1),
+        ("b", "cuda", "session"): (1, 2),
+        ("c", "cpu", "live"): (1, 1),
+    }
+    assert {place_name(r.place) for r in rows if r.model == "b"} == {f"{H100}, baselines of the session"}
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from eval.records import Passed, Ratio, Record, Severity, Track, Tracks, Verdict, Violation
+from eval.records import BaselinesMode, Passed, Ratio, Record, Severity, Track, Tracks, Verdict, Violation
 from harness.adapters.asking import Outcome, as_attempt
 from harness.judge_server.records import Question
 from harness.prompts import feedback
@@ -91,6 +91,8 @@ class BoardRow(Record):
     problem: str | None
     track: Track
     gpu: str | None
+    baselines: BaselinesMode
+    """`session`: times of baselines may be from earlier; not to be compared with `live`."""
     attempts: int
     correct_rate: float | None
     best_speedup_eager: float | None

@@ -47,6 +47,7 @@ def command(
                 "a": a,
                 "b": b,
                 "gpu": one.place.gpu,
+                "baselines": one.place.baselines,
                 **one.model_dump(exclude={"place"}),
                 "worse": list(one.worse),
             }

@@ -47,7 +47,7 @@ def figures(scores: Sequence[Score], counted: Sequence[Facts]) -> tuple[Figure, 
     decided = [one.stage_legal for one in passed if one.stage_legal is not None]
     errors = len(counted) - len(judged)
     best = max(
-        (s for s in scores if s.speedup["eager"].best and not s.stale),
+        (s for s in scores if s.speedup["eager"].best and not s.stale and s.place.baselines == "live"),
         key=lambda s: s.speedup["eager"].best or 0,
         default=None,
     )

@@ -1,10 +1,10 @@
-"""Which attempts may share a row: same device, same GPU model, same size profile."""
+"""Which attempts may share a row: same device, same GPU model, same size profile, same baselines."""
 
 from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from eval.records import Track
+from eval.records import BaselinesMode, Track
 from harness.records import Facts
 
 
@@ -16,6 +16,9 @@ class Place(NamedTuple):
     """Device name of the GPU that judged; None on a CPU."""
     size: str | None
     """Size profile on a GPU; None is the official one, and always on a CPU."""
+    baselines: BaselinesMode = "live"
+    """What the run asked for: a speed-up over times of earlier in the session is not ranked with others,
+    and neither are the failures beside it."""
 
 
 def legality(facts: Facts, track: Track) -> bool | None:
@@ -37,4 +40,4 @@ def legality(facts: Facts, track: Track) -> bool | None:
 
 def place_of(facts: Facts) -> Place:
     """Return where the attempt was judged, or was to be judged where it ended before that."""
-    return Place(facts.device, facts.gpu, facts.size)
+    return Place(facts.device, facts.gpu, facts.size, facts.baselines)

@@ -96,10 +96,11 @@ def _groups(members: Sequence[Facts], track: Track, editions: Mapping[str, Editi
     for facts in members:
         if track == "stage" and facts.stage is None:
             continue
-        known = (facts.problem, facts.problem_hash, facts.evaluator, facts.device, facts.gpu, facts.size)
+        where = place_of(facts)
+        known = (facts.problem, facts.problem_hash, facts.evaluator, where)
         if known not in boards:
             edition, stale = edition_of(facts, editions), is_stale(facts, editions)
-            boards[known] = Board(facts.problem, edition, stale, place_of(facts), track)
+            boards[known] = Board(facts.problem, edition, stale, where, track)
         found[facts.model, boards[known]].append(facts)
     return [
         Group(model, board.problem, track, board.place, *board.edition, board.stale, kept)

@@ -7,6 +7,7 @@ from harness.scores.placing import Place
 from harness.scores.rows import Score, Spread
 from harness.scores.table import Board
 
+_EARLIER = ", baselines of the session"
 NOTHING = "–"  # noqa: RUF001 - a dash on purpose: nothing to measure
 
 
@@ -51,7 +52,8 @@ def place_name(place: Place) -> str:
         return "CPU, Triton's interpreter"
     if place.device is None:
         return "device unknown"
-    return (place.gpu or "unnamed GPU") + (f", size {place.size}" if place.size else "")
+    size = f", size {place.size}" if place.size else ""
+    return (place.gpu or "unnamed GPU") + size + (_EARLIER if place.baselines == "session" else "")
 
 
 def board_name(board: Board) -> str:

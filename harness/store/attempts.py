@@ -22,7 +22,7 @@ SELECT attempts.rowid AS place, attempts.id AS attempt_id, attempts.run AS attem
        attempts.problem AS attempt_problem, attempts.stage AS attempt_stage, attempts.gpu AS attempt_gpu,
        attempts.error AS attempt_error, attempts.evaluator, attempts.rules, attempts.void_reason,
        attempts.created AS attempt_created, attempts.device AS attempt_device, attempts.size AS attempt_size,
-       attempts.gpu_name AS attempt_gpu_name, verdicts.record AS verdict,
+       attempts.gpu_name AS attempt_gpu_name, attempts.baselines, verdicts.record AS verdict,
        verdicts.problem_hash AS judged_problem_hash, verdicts.stage_hash AS judged_stage_hash,
        json_extract(prompts.record, '$.sources.gpu') AS prompt_gpu_hash, replies.*
 FROM attempts JOIN replies ON replies.id = attempts.reply LEFT JOIN verdicts ON verdicts.id = attempts.verdict
@@ -60,7 +60,7 @@ class Attempts(Ledger):
                 _insert_verdict(connection, key, verdict)
             number = connection.execute("SELECT id FROM verdicts WHERE key = ?", (key.hash,)).fetchone()
             connection.execute(
-                "INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?)"
+                "INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?)"
                 " ON CONFLICT (id) DO UPDATE SET"
                 " verdict = excluded.verdict, candidate = excluded.candidate, error = excluded.error",
                 (
@@ -79,6 +79,7 @@ class Attempts(Ledger):
                     key.evaluator,
                     None if number else error,
                     utc_now(),
+                    key.baselines,
                 ),
             )
             connection.execute("INSERT OR IGNORE INTO run_attempts VALUES (?, ?)", (run, attempt))
@@ -169,6 +170,7 @@ class Attempts(Ledger):
             device=row["attempt_device"],
             gpu_name=row["attempt_gpu_name"],
             size=row["attempt_size"],
+            baselines=row["baselines"],
             void_reason=row["void_reason"],
             problem_hash=row["judged_problem_hash"],
             stage_hash=row["judged_stage_hash"],

@@ -32,7 +32,9 @@ SELECT attempts.rowid AS place, attempts.id, attempts.reply, replies.model, repl
        verdicts.problem_hash, attempts.stage, verdicts.status, measures.kind, measures.open,
        measures.stage AS stage_legal, measures.device AS judged_on, attempts.device,
        CASE attempts.device WHEN 'cuda' THEN coalesce(measures.gpu, attempts.gpu_name) END AS gpu,
-       CASE attempts.device WHEN 'cuda' THEN attempts.size END AS size, attempts.rules, attempts.evaluator,
+       CASE attempts.device WHEN 'cuda' THEN attempts.size END AS size,
+       CASE attempts.device WHEN 'cuda' THEN attempts.baselines ELSE 'live' END AS baselines,
+       attempts.rules, attempts.evaluator,
        attempts.void_reason, attempts.created, candidate_ms, speedup_eager, speedup_compile,
        speedup_current, fraction_of_floor, bytes, copy_gb_per_s, broken, replies.cost,
        coalesce(
@@ -132,6 +134,7 @@ def _facts(row: sqlite3.Row) -> Facts:
         device=row["device"],
         gpu=row["gpu"],
         size=row["size"],
+        baselines=row["baselines"],
         rules=row["rules"],
         evaluator=row["evaluator"],
         void=row["void_reason"] is not None,

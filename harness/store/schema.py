@@ -153,4 +153,12 @@ FROM (
 );
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _COUNTED_CALLS, _MEASURES)
+_BASELINES = """
+ALTER TABLE attempts ADD COLUMN baselines TEXT NOT NULL DEFAULT 'live';
+UPDATE attempts SET baselines = 'session' WHERE verdict IN (
+    SELECT id FROM verdicts WHERE instr(record, '"baselines": "session"') > 0
+);
+"""
+"""Of older attempts only those are known that were timed so."""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _COUNTED_CALLS, _MEASURES, _BASELINES)
