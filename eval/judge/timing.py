@@ -29,8 +29,9 @@ _BATCH_MS = 2.0
 """Short calls are timed several in a turn, so that the cost of the exchange is shared."""
 _NULL_CALLS = 9
 _WARM_UP_CALLS = 3
-_CHECK_SHARE = 0.15
-_AUDIT_TARGET = 0.03
+_CHECK_SHARE, _FULL_SHARE = 0.5, 0.04
+"""Parts of the timed turns of which a call is checked, in places all over its output or in full."""
+_AUDIT_TARGET = 0.05
 """Rounds go on until a disagreement of the clocks by this part of the time would show."""
 _SEAL_ELEMENTS = 1024
 _random = secrets.SystemRandom()
@@ -126,23 +127,27 @@ class TimingSession:
 
     def _round(self) -> None:
         family = _random.choice(self._contestants[0].caller.dense)
-        for contestant in _random.sample(self._contestants, len(self._contestants)):
+        for place, contestant in enumerate(_random.sample(self._contestants, len(self._contestants))):
             try:
-                self._turn(contestant, family)
+                self._turn(contestant, family, fresh=place == 0 or not contestant.trusted)
             except FaultRaised as raised:
                 if contestant.trusted:
                     raise JudgeError(f"baseline {contestant.role}: {raised.detail}") from raised
                 raise
 
-    def _turn(self, contestant: Contestant, family: str) -> None:
+    def _turn(self, contestant: Contestant, family: str, *, fresh: bool) -> None:
+        """Time one contestant; a trusted one may get the contents that another had in this round."""
         runner = contestant.runner
         state = contestant.caller.renew(runner, contestant.key)
         hiding = Hiding(contestant.region, self.calls)
         batch = [
-            contestant.caller.prepare(self._case, family, slot, hiding.writer(slot))._replace(state=state)
+            contestant.caller.prepare(
+                self._case, family, slot, write=hiding.writer(slot), fresh=fresh
+            )._replace(state=state)
             for slot in range(self.calls)
         ]
-        contestant.region.poison(runner.live)
+        if not contestant.trusted:
+            contestant.region.poison(runner.live)
         first = _random.randrange(self.calls)
         self._draw_picks()
         messages = [prepared.message for prepared in batch]
@@ -179,17 +184,20 @@ class TimingSession:
         for values in [*sealed, *(part for outputs in results for part in self._seal(outputs))]:
             if values.dtype.is_floating_point and bool(values.isnan().any()):
                 raise incorrect("not_finite", "sampled elements of a timed call's output were never written")
-        if len(contestant.event_ms) > 1 and _random.random() >= _CHECK_SHARE:
+        in_full = len(contestant.event_ms) == 1 or _random.random() < _FULL_SHARE
+        if not in_full and _random.random() >= _CHECK_SHARE:
             return
         index = _random.randrange(len(batch))
-        self.verify(contestant, batch[index], results[index])
+        self.verify(contestant, batch[index], results[index], in_full=in_full)
 
-    def verify(self, contestant: Contestant, prepared: Prepared, outputs: list[torch.Tensor]) -> None:
-        """Check every element of a timed call's outputs, and that the inputs are untouched."""
+    def verify(
+        self, contestant: Contestant, prepared: Prepared, outputs: list[torch.Tensor], *, in_full: bool
+    ) -> None:
+        """Check the outputs of a timed call, every element or blocks all over, and its inputs."""
         from eval.judge.compare import explain
 
         contestant.caller.check_inputs(prepared)
-        worst = contestant.caller.check_values(self._case, prepared, outputs)
+        worst = contestant.caller.check_values(self._case, prepared, outputs, in_full=in_full)
         self.checked += 1
         if worst is not None:
             reason: IncorrectReason = "values" if worst.finite else "not_finite"
