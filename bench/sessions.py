@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import torch
+
 from eval.judge.baselines import Baselines
 from eval.judge.calls import Caller
 from eval.judge.correctness import instance_key
@@ -50,6 +52,16 @@ class Ring:
         session = TimingSession(self.baselines.case, self.baselines.signature, self.contestants)
         session.run(candidate, against, seconds, self.baselines.most_calls)
         return build_timing(self.job, self.baselines, session, candidate, others, ({}, {}))
+
+    def profiled(self) -> float | None:
+        """Device time of one call of the candidate by torch's profiler (CUPTI), in ms, caches as they are."""
+        candidate = self.contestants[0]
+        candidate.caller.renew(candidate.runner, candidate.key)
+        prepared = candidate.caller.prepare(self.baselines.case, candidate.caller.dense[0])
+        torch.cuda.synchronize()
+        question = {"op": "profile", "key": candidate.key, "inputs": prepared.message, "repeat": 5}
+        kernels = candidate.runner.ask_plain(question).get("kernels")
+        return sum(kernel["ms"] for kernel in kernels) if kernels else None
 
     def close(self) -> None:
         """End the runners and give the memory back."""
