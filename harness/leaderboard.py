@@ -133,6 +133,7 @@ def as_row(score: Score) -> dict[str, Any]:
         "evaluator": score.evaluator,
         "problem_hash": score.problem_hash,
         "stale": score.stale,
+        "quarantined": score.quarantined,
         "score_version": score.version,
     }
 

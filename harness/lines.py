@@ -20,6 +20,7 @@ def attempt_line(attempt: Attempt, *, cached: bool = False) -> dict[str, Any]:
     return {
         "file": attempt.reply.source,
         "problem": attempt.problem,
+        "quarantined": attempt.quarantined,
         "stage": attempt.stage,
         "device": verdict.device if verdict is not None else attempt.device,
         "model": attempt.reply.model,

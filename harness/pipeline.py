@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from hashlib import sha256
 from pathlib import Path
@@ -12,6 +12,7 @@ from eval import EVALUATOR_VERSION, Job, JudgeFailedError, Verdict
 from eval.records import Failed, Tracks
 from harness.errors import EnvironmentFailure
 from harness.executors import Executor, NoSlotError, open_executor
+from harness.executors.threads import to_stderr
 from harness.extract import extract
 from harness.files import read_text, text_hash
 from harness.jobs import JobMaker, JobSettings
@@ -22,7 +23,9 @@ from harness.records import Attempt, Candidate, Reply
 from harness.store import JudgeKey, Store, StoredReply
 from harness.twins import meaning, shared
 
-_AHEAD = 2
+_AHEAD = 4
+"""Replies given to the executor for each slot: one is judged, two are announced to its judge, one makes up
+for the time until the next is read."""
 
 
 class JudgeSettings(JobSettings):
@@ -86,8 +89,11 @@ class _Batch:
 class Pipeline:
     """Judges replies one after another and keeps each result before the next is asked for."""
 
-    def __init__(self, settings: JudgeSettings, store: Store, run: str) -> None:
-        self._settings, self._store, self._run = settings, store, run
+    def __init__(
+        self, settings: JudgeSettings, store: Store, run: str, say: Callable[[str], None] = to_stderr
+    ) -> None:
+        """`say` hears of each problem that is quarantined, once."""
+        self._settings, self._store, self._run, self._say = settings, store, run, say
         self._gpu_name: str | None = None
         self._problems: dict[str, ProblemFolder] = {}
         self._stages: dict[str, Stage] = {}
@@ -206,7 +212,16 @@ class Pipeline:
             raise UsageError(f"{reply.source}: names no problem; add --problem NAME")
         if name not in self._problems:
             self._problems[name] = load_problem(name)
+            self._warn_of(self._problems[name])
         return self._problems[name]
+
+    def _warn_of(self, problem: ProblemFolder) -> None:
+        reason = self._store.quarantine_of(problem.problem.hash)
+        if reason is not None:
+            self._say(
+                f"warning: {problem.name} is quarantined: {reason}. What is judged on it says little, and "
+                "its scores are marked; `validate` lifts it once the problem holds"
+            )
 
     def _stage(self, reply: Reply) -> Stage | None:
         name = self._settings.stage or reply.stage

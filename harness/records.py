@@ -85,6 +85,8 @@ class Attempt(Record):
     """Whether the run let times of baselines stand in that were taken earlier in the judge's session."""
     void_reason: str | None = None
     """Why it was struck from scores; None for an attempt that counts."""
+    quarantined: str | None = None
+    """Why the problem that it was judged on is quarantined; None where it is not."""
     problem_hash: str | None = None
     """Text of the problem that it was judged by; None where it was not judged."""
     stage_hash: str | None = None
@@ -137,5 +139,7 @@ class Facts(NamedTuple):
     """Bandwidth of a copy on that GPU, the roof of what moves memory."""
     broken: tuple[tuple[str, str, str], ...] = ()
     """Severity, rule and track of each rule that it breaks, once each."""
+    quarantined: str | None = None
+    """Why its problem is quarantined; None where it is not."""
     baselines: BaselinesMode = "live"
     """What the run asked for, whether or not this attempt was timed; always `live` on a CPU."""

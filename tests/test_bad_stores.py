@@ -132,6 +132,7 @@ def older(path):
     filled(path, ODD["all failed"]).close()
     with sqlite3.connect(path) as connection:
         connection.execute("DROP TABLE measures")
+        connection.execute("DROP TABLE quarantine")
         connection.execute("ALTER TABLE attempts DROP COLUMN baselines")
         connection.execute("PRAGMA user_version = 2")
         connection.execute("PRAGMA journal_mode = DELETE")

@@ -12,7 +12,7 @@ from harness.records import Reply
 FIELDS = {
     "file", "problem", "stage", "device", "model", "sample", "cached", "status", "reason", "phase", "detail",
     "defence", "violations", "tracks", "robust", "variants", "timing", "guarantees", "environment", "hashes",
-    "seconds", "duplicate_of",
+    "seconds", "duplicate_of", "quarantined",
 }  # fmt: skip
 BROKEN = Violation(rule="imports", track="open", severity="error", message="no", line=3, column=4)
 VERDICTS = {

@@ -78,6 +78,7 @@ def test_a_store_from_before_knows_which_baselines_were_of_the_session(tmp_path)
         assert [facts.baselines for facts in now] == ["session", "live"]
         assert [one.baselines for one in store.attempts()] == ["session", "live"]
     with sqlite3.connect(path) as old:
+        old.execute("DROP TABLE quarantine")
         old.execute("ALTER TABLE attempts DROP COLUMN baselines")
         old.execute("PRAGMA user_version = 3")
     old.close()

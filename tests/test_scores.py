@@ -234,7 +234,7 @@ def test_struck_attempts_and_other_rules_are_left_out():
         attempt(3, passed(timing(9.0)), rules="off"),
     ]
     assert score_table(attempts) == score_table(attempts[:1])
-    assert left_out(attempts).model_dump() == {"voided": 1, "other_rules": 1, "stale": 0}
+    assert left_out(attempts).model_dump() == {"voided": 1, "other_rules": 1, "stale": 0, "quarantined": 0}
 
 
 def test_two_gpus_never_share_a_row():

@@ -93,6 +93,8 @@ class BoardRow(Record):
     gpu: str | None
     baselines: BaselinesMode
     """`session`: times of baselines may be from earlier; not to be compared with `live`."""
+    quarantined: str | None
+    """Why the problem is quarantined: it accepts a wrong answer, so that its rates mean little."""
     attempts: int
     correct_rate: float | None
     best_speedup_eager: float | None

@@ -140,7 +140,7 @@ class Tools:
             rows=tuple(
                 BoardRow(
                     model=row.model[:100], problem=row.problem, track=row.track, gpu=row.place.gpu,
-                    baselines=row.place.baselines,
+                    baselines=row.place.baselines, quarantined=row.quarantined,
                     attempts=row.attempts, correct_rate=row.correct.value,
                     best_speedup_eager=row.speedup["eager"].best,
                 )

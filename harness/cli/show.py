@@ -39,6 +39,8 @@ def _lines(attempt: Attempt) -> Iterator[str]:
     yield f"model {reply.model}, sample {reply.sample}, from {reply.source or 'an unnamed place'}"
     yield f"problem {attempt.problem}, stage {attempt.stage or 'none'}, prompt for {attempt.gpu or 'no GPU'}"
     yield f"run {attempt.run}, {attempt.created}, evaluator {attempt.evaluator}, rules {attempt.rules}"
+    if attempt.quarantined is not None:
+        yield f"its problem is quarantined: {attempt.quarantined}"
     if attempt.void_reason is not None:
         yield f"struck from scores: {attempt.void_reason}"
     yield ""

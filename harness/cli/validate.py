@@ -17,7 +17,16 @@ from harness.cli.progress import Steps
 from harness.cli.several import load_several, words_for
 from harness.errors import EnvironmentFailure, UsageError
 from harness.problems import ProblemFolder, problem_names
-from harness.validate import Assayer, Finding, findings, validate, write_table
+from harness.validate import (
+    Assayer,
+    Finding,
+    findings,
+    reasons_of_assays,
+    reasons_of_findings,
+    remember,
+    validate,
+    write_table,
+)
 from harness.validate.run import count
 
 _FOUND = 1
@@ -41,6 +50,9 @@ def command(
     timeout: Annotated[float, typer.Option(help="Seconds that one candidate or file may take.")] = 300.0,
     memory_gb: Annotated[float, typer.Option(help="Memory of one file, in 1e9 bytes.")] = 32.0,
     jobs: Annotated[int, typer.Option(min=1, help="Candidates at once; on a GPU always one.")] = 1,
+    store: Annotated[Path, typer.Option(help="The store that remembers what is quarantined.")] = Path(
+        "kernel-harness.db"
+    ),
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a check.")] = False,
 ) -> int:
     """Demand that solutions pass, and that references and null candidates handed in as answers do not.
@@ -53,9 +65,15 @@ def command(
     code = 0
     if table is not None or any(_is_file(problem) for problem in loaded):
         assayed = [problem for problem in loaded if table is not None or _is_file(problem)]
-        code = _assay(assayed, Limits(seconds=timeout, host_memory_gb=memory_gb), table, as_json=as_json)
+        assays = _assay(assayed, Limits(seconds=timeout, host_memory_gb=memory_gb), table, as_json=as_json)
+        remember(store, assayed, reasons_of_assays(assays))
+        code = _code_of(assays)
     folders = [problem for problem in loaded if not _is_file(problem)] if table is None else []
-    return max(code, _judge(folders, device, timeout, jobs, as_json=as_json)) if folders else code
+    if folders:
+        found = _judge(folders, device, timeout, jobs, as_json=as_json)
+        remember(store, folders, reasons_of_findings(found))
+        code = max(code, 0 if all(one.ok for one in found) else _FOUND)
+    return code
 
 
 def _require_judge() -> None:
@@ -67,7 +85,9 @@ def _is_file(problem: ProblemFolder) -> bool:
     return problem.path.is_file()
 
 
-def _assay(problems: list[ProblemFolder], limits: Limits, table: Path | None, *, as_json: bool) -> int:
+def _assay(
+    problems: list[ProblemFolder], limits: Limits, table: Path | None, *, as_json: bool
+) -> list[Assay]:
     assays: list[Assay] = []
     with (
         Steps(len(problems), "attacking problems") as steps,
@@ -84,6 +104,10 @@ def _assay(problems: list[ProblemFolder], limits: Limits, table: Path | None, *,
             steps.step()
     if table is not None:
         write_table(table, assays)
+    return assays
+
+
+def _code_of(assays: list[Assay]) -> int:
     if assays and all(assay.status == "skipped" for assay in assays):
         raise UsageError("; ".join(f"{assay.problem}: {assay.reason}" for assay in assays))
     return _FOUND if any(assay.status == "quarantined" for assay in assays) else 0
@@ -91,7 +115,7 @@ def _assay(problems: list[ProblemFolder], limits: Limits, table: Path | None, *,
 
 def _judge(
     problems: list[ProblemFolder], device: DeviceChoice, timeout: float, jobs: int, *, as_json: bool
-) -> int:
+) -> list[Finding]:
     try:
         found = resolve_device(device)
     except JudgeFailedError as error:
@@ -106,8 +130,8 @@ def _judge(
         return _print(made, as_json=as_json, steps=steps)
 
 
-def _print(made: Iterator[Finding], *, as_json: bool, steps: Steps | None = None) -> int:
-    code = 0
+def _print(made: Iterator[Finding], *, as_json: bool, steps: Steps | None = None) -> list[Finding]:
+    printed: list[Finding] = []
     for finding in made:
         mark = "ok   " if finding.ok else "FAIL "
         text = f"{mark}{finding.problem}: {finding.check} ({finding.detail.splitlines()[0]})"
@@ -115,5 +139,5 @@ def _print(made: Iterator[Finding], *, as_json: bool, steps: Steps | None = None
         sys.stdout.flush()
         if steps is not None:
             steps.step()
-        code = code if finding.ok else _FOUND
-    return code
+        printed.append(finding)
+    return printed

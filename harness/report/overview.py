@@ -47,7 +47,7 @@ def figures(scores: Sequence[Score], counted: Sequence[Facts]) -> tuple[Figure, 
     decided = [one.stage_legal for one in passed if one.stage_legal is not None]
     errors = len(counted) - len(judged)
     best = max(
-        (s for s in scores if s.speedup["eager"].best and not s.stale and s.place.baselines == "live"),
+        (s for s in scores if s.speedup["eager"].best and _for_all_to_see(s)),
         key=lambda s: s.speedup["eager"].best or 0,
         default=None,
     )
@@ -69,6 +69,10 @@ def figures(scores: Sequence[Score], counted: Sequence[Facts]) -> tuple[Figure, 
             note=f"{best.model} on {best.place.gpu or 'an unnamed GPU'}" if best else "no GPU timed a pass",
         ),
     )
+
+
+def _for_all_to_see(score: Score) -> bool:
+    return not score.stale and score.quarantined is None and score.place.baselines == "live"
 
 
 def boards(scores: Sequence[Score]) -> tuple[Board, ...]:

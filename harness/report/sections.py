@@ -52,11 +52,11 @@ class Sections(Record):
 
 
 def sections(everything: Sequence[Facts], ledger: Ledger | None = None) -> Sections:
-    """Score, count and draw attempts; struck and stale ones are in no plot."""
+    """Score, count and draw attempts; struck, stale and quarantined ones are in no plot."""
     beside = ledger or Ledger()
     counted = [one for one in everything if is_counted(one)]
     editions = newest_editions(counted)
-    fresh = [one for one in counted if not is_stale(one, editions)]
+    fresh = [one for one in counted if not is_stale(one, editions) and one.quarantined is None]
     scores, overall = both_tables(counted)
     keys = keys_of(one.model for one in counted)
     found = boards((*overall, *scores))

@@ -32,6 +32,7 @@ def facts_of(attempt: Attempt) -> Facts:
         device=attempt.device,
         gpu=((environment and environment.gpu) or attempt.gpu_name) if on_gpu else None,
         size=attempt.size if on_gpu else None,
+        quarantined=attempt.quarantined,
         baselines=attempt.baselines if on_gpu else "live",
         rules=attempt.rules,
         evaluator=attempt.evaluator,

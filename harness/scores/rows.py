@@ -53,6 +53,8 @@ class Score(Record):
     problem_hash: str | None
     stale: bool
     """Not of the problem's newest evaluator and text."""
+    quarantined: str | None = None
+    """Why the problem is quarantined: it was found to accept a wrong answer."""
     stages: tuple[str, ...]
     attempts: int
     """All of them, our own failures included."""
@@ -117,6 +119,7 @@ def score_of(group: Group, cell: Cell) -> Score:
         evaluator=group.evaluator,
         problem_hash=group.problem_hash,
         stale=group.stale,
+        quarantined=quarantine_of(members),
         stages=tuple(sorted({facts.stage for facts in members if facts.stage is not None})),
         attempts=len(members),
         errors=len(members) - verdicts,
@@ -138,6 +141,11 @@ def score_of(group: Group, cell: Cell) -> Score:
         cost_per_pass=mean(cell, "cost", len(correct)),
         tokens_per_pass=mean(cell, "tokens", len(correct)),
     )
+
+
+def quarantine_of(members: Sequence[Facts]) -> str | None:
+    """Return why the problem of these attempts is quarantined; what nobody judged does not know it."""
+    return next((facts.quarantined for facts in members if facts.quarantined is not None), None)
 
 
 def _spread(cell: Cell, correct: Sequence[Facts], name: str) -> Spread:

@@ -29,6 +29,8 @@ class LeftOut(Record):
     """Judged with lenient rules or with none: for calibration, never ranked."""
     stale: int = 0
     """Of another evaluator or another text of the problem: on boards of their own."""
+    quarantined: int = 0
+    """On problems that accept a wrong answer: on boards that are marked."""
 
 
 def is_counted(facts: Facts) -> bool:
@@ -76,7 +78,8 @@ def left_out(everything: Iterable[Facts]) -> LeftOut:
     voided = sum(facts.void for facts in rest)
     editions = newest_editions(known)
     stale = sum(is_counted(facts) and is_stale(facts, editions) for facts in known)
-    return LeftOut(voided=voided, other_rules=len(rest) - voided, stale=stale)
+    weak = sum(is_counted(facts) and facts.quarantined is not None for facts in known)
+    return LeftOut(voided=voided, other_rules=len(rest) - voided, stale=stale, quarantined=weak)
 
 
 def left_out_text(counts: LeftOut) -> str:
@@ -91,5 +94,10 @@ def left_out_text(counts: LeftOut) -> str:
         sentences.append(
             f"Stale, on boards of their own: {counts.stale} judged by an older evaluator or against another"
             " text of the problem; `rescore` judges them again."
+        )
+    if counts.quarantined:
+        sentences.append(
+            f"Quarantined, on boards that say so and in no row over all problems: {counts.quarantined} on"
+            " problems that `validate` found to accept a wrong answer."
         )
     return " ".join(sentences)

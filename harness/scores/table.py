@@ -15,7 +15,7 @@ from harness.scores.cells import Cell, Summed
 from harness.scores.columns import Columns
 from harness.scores.placing import Place, place_of
 from harness.scores.ranking import ranked
-from harness.scores.rows import Group, Score, score_of
+from harness.scores.rows import Group, Score, quarantine_of, score_of
 from harness.scores.selection import (
     Edition,
     edition_of,
@@ -37,12 +37,13 @@ class Board(NamedTuple):
     stale: bool
     place: Place
     track: Track
+    quarantined: str | None = None
 
 
 def board_of(score: Score) -> Board:
     """Return the board that a row stands on."""
     edition = Edition(score.evaluator, score.problem_hash)
-    return Board(score.problem, edition, score.stale, score.place, score.track)
+    return Board(score.problem, edition, score.stale, score.place, score.track, score.quarantined)
 
 
 def score_table(everything: Iterable[Facts]) -> tuple[Score, ...]:
@@ -55,7 +56,7 @@ def score_table(everything: Iterable[Facts]) -> tuple[Score, ...]:
 
 
 def overall_table(everything: Iterable[Facts]) -> tuple[Score, ...]:
-    """Score every model over all problems, where a place has several; what is stale is left out."""
+    """Score every model over all problems, where a place has several; not the stale or quarantined."""
     return tuple(scores for scores in _tables(everything, overall=True)[1])
 
 
@@ -113,7 +114,7 @@ def _merged(groups: Sequence[Group], summed: Summed) -> Iterable[tuple[Group, Ce
     """Yield the groups over several problems: of each model in each place that has several."""
     parts: dict[tuple[str, Place], list[int]] = defaultdict(list)
     for at, group in enumerate(groups):
-        if not group.stale:
+        if not group.stale and quarantine_of(group.members) is None:
             parts[group.model, group.place].append(at)
     several = {place for (_, place), members in parts.items() if len(members) > 1}
     for (model, place), unsorted in parts.items():

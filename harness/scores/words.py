@@ -7,6 +7,7 @@ from harness.scores.placing import Place
 from harness.scores.rows import Score, Spread
 from harness.scores.table import Board
 
+_REASON_CHARS = 120
 _EARLIER = ", baselines of the session"
 NOTHING = "–"  # noqa: RUF001 - a dash on purpose: nothing to measure
 
@@ -56,9 +57,14 @@ def place_name(place: Place) -> str:
     return (place.gpu or "unnamed GPU") + size + (_EARLIER if place.baselines == "session" else "")
 
 
+def _one_line(reason: str) -> str:
+    return " ".join(reason.split())[:_REASON_CHARS]
+
+
 def board_name(board: Board) -> str:
     """Name a board for a heading; the tracks of a place share one."""
     name = f"{board.problem or 'all problems'} · {place_name(board.place)}"
+    name += f" · QUARANTINED: {_one_line(board.quarantined)}" if board.quarantined else ""
     if not board.stale:
         return name
     text = f", text {board.edition.problem_hash[:8]}" if board.edition.problem_hash else ""

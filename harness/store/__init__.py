@@ -5,10 +5,11 @@ from harness.store.calls import Calls, Claim
 from harness.store.keys import CallKey, JudgeKey, digest
 from harness.store.ledger import Answer, StoredReply
 from harness.store.measures import Measures
+from harness.store.quarantine import Quarantine
 from harness.store.runs import RunInfo, Runs
 
 
-class Store(Runs, Attempts, Calls, Measures):
+class Store(Runs, Attempts, Calls, Measures, Quarantine):
     """Every part of one store file: `with Store(path) as store: ...`."""
 
 

@@ -24,9 +24,11 @@ SELECT attempts.rowid AS place, attempts.id AS attempt_id, attempts.run AS attem
        attempts.created AS attempt_created, attempts.device AS attempt_device, attempts.size AS attempt_size,
        attempts.gpu_name AS attempt_gpu_name, attempts.baselines, verdicts.record AS verdict,
        verdicts.problem_hash AS judged_problem_hash, verdicts.stage_hash AS judged_stage_hash,
-       json_extract(prompts.record, '$.sources.gpu') AS prompt_gpu_hash, replies.*
+       json_extract(prompts.record, '$.sources.gpu') AS prompt_gpu_hash,
+       quarantine.reason AS quarantine_reason, replies.*
 FROM attempts JOIN replies ON replies.id = attempts.reply LEFT JOIN verdicts ON verdicts.id = attempts.verdict
 LEFT JOIN prompts ON prompts.hash = replies.prompt_hash
+LEFT JOIN quarantine ON quarantine.problem_hash = verdicts.problem_hash
 """
 
 
@@ -172,6 +174,7 @@ class Attempts(Ledger):
             size=row["attempt_size"],
             baselines=row["baselines"],
             void_reason=row["void_reason"],
+            quarantined=row["quarantine_reason"],
             problem_hash=row["judged_problem_hash"],
             stage_hash=row["judged_stage_hash"],
             gpu_hash=row["prompt_gpu_hash"],

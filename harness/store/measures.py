@@ -37,6 +37,7 @@ SELECT attempts.rowid AS place, attempts.id, attempts.reply, replies.model, repl
        attempts.rules, attempts.evaluator,
        attempts.void_reason, attempts.created, candidate_ms, speedup_eager, speedup_compile,
        speedup_current, fraction_of_floor, bytes, copy_gb_per_s, broken, replies.cost,
+       quarantine.reason AS quarantined,
        coalesce(
            json_extract(replies.usage, '$.total_tokens'),
            json_extract(replies.usage, '$.prompt_tokens')
@@ -45,6 +46,7 @@ SELECT attempts.rowid AS place, attempts.id, attempts.reply, replies.model, repl
        ) AS tokens
 FROM attempts JOIN replies ON replies.id = attempts.reply
 LEFT JOIN verdicts ON verdicts.id = attempts.verdict LEFT JOIN measures ON measures.verdict = verdicts.id
+LEFT JOIN quarantine ON quarantine.problem_hash = verdicts.problem_hash
 """
 
 
@@ -68,7 +70,8 @@ class Measures(Database):
         """Return numbers that change whenever an attempt, a verdict, a strike or a note is added."""
         (row,) = self._query(
             "SELECT count(*), max(rowid), count(verdict), count(void_reason),"
-            " (SELECT max(id) FROM verdicts), (SELECT total(length(config)) FROM runs) FROM attempts"
+            " (SELECT max(id) FROM verdicts), (SELECT total(length(config)) FROM runs),"
+            " (SELECT group_concat(problem_hash) FROM quarantine) FROM attempts"
         )
         return tuple(row)
 
@@ -135,6 +138,7 @@ def _facts(row: sqlite3.Row) -> Facts:
         gpu=row["gpu"],
         size=row["size"],
         baselines=row["baselines"],
+        quarantined=row["quarantined"],
         rules=row["rules"],
         evaluator=row["evaluator"],
         void=row["void_reason"] is not None,

@@ -161,4 +161,13 @@ UPDATE attempts SET baselines = 'session' WHERE verdict IN (
 """
 """Of older attempts only those are known that were timed so."""
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _COUNTED_CALLS, _MEASURES, _BASELINES)
+_QUARANTINE = """
+CREATE TABLE quarantine (
+    problem_hash TEXT PRIMARY KEY,
+    problem TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    created TEXT NOT NULL
+);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _COUNTED_CALLS, _MEASURES, _BASELINES, _QUARANTINE)

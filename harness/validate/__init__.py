@@ -3,6 +3,7 @@
 from harness.validate.assays import Assayer
 from harness.validate.attacks import ATTACKS, attack, handed_in
 from harness.validate.files import findings
+from harness.validate.quarantine import reasons_of_assays, reasons_of_findings, remember
 from harness.validate.run import Finding, validate
 from harness.validate.table import write_table
 
@@ -13,6 +14,9 @@ __all__ = [
     "attack",
     "findings",
     "handed_in",
+    "reasons_of_assays",
+    "reasons_of_findings",
+    "remember",
     "validate",
     "write_table",
 ]

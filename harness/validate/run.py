@@ -14,6 +14,9 @@ from harness.problems import ProblemFolder
 from harness.validate.attacks import ATTACKS, attack, handed_in
 
 _SUMMARY_CHARS = 300
+AGREES = "the reference agrees with itself"
+INCORRECT = ": incorrect"
+"""How the name of a check ends that an attack is refused."""
 
 
 class Finding(Record):
@@ -75,10 +78,10 @@ def _checks(problems: Sequence[ProblemFolder]) -> Iterator[_Check]:
             "off",
             audits=True,
         )
-        yield _Check(problem, "the reference agrees with itself", answer, ("passed",), "off", audits=False)
+        yield _Check(problem, AGREES, answer, ("passed",), "off", audits=False)
         for name in ATTACKS:
             code = attack(reference, name)
-            yield _Check(problem, f"{name}: incorrect", code, ("incorrect",), "off", audits=False)
+            yield _Check(problem, f"{name}{INCORRECT}", code, ("incorrect",), "off", audits=False)
 
 
 def _job(check: _Check, device: Literal["cuda", "cpu"], limits: Limits) -> Job:
