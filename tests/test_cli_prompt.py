@@ -12,6 +12,7 @@ from sample_attempts import attempt, filled, incorrect
 from harness.data import problems_dir, prompts_dir
 from harness.prompts import gpu_names, stage_names
 from harness.records import Candidate
+from harness.store import Store
 
 ROOT = Path(__file__).parent.parent
 GOLDEN = ROOT / "tests" / "golden" / "final_micro_tuning_4090.txt"
@@ -225,6 +226,22 @@ def test_feedback_and_history_come_from_the_store(tmp_path):
     assert "[FEEDBACK]\n\nThe last candidate: incorrect (values).\nat [0, 128] expected 1, got 2\n" in text
     assert "[EARLIER ATTEMPTS]\n\n1. tuning: incorrect (values), at [0, 128]" in text
     assert "[CURRENT CODE]\n```python\nimport torch\nx = 1\nclass ModelNew: ...\n```" in text
+
+
+def test_what_is_asked_with_feedback_is_the_prompt_that_is_shown(tmp_path):
+    found, run = stored(tmp_path)
+    words = ["cumsum_exclusive", "--stage", "repair", "--gpu", "4090", "--feedback", found.id]
+    shown = harness("prompt", *words, "--history", run, folder=tmp_path).stdout.decode()
+    replies = tmp_path / "replies"
+    replies.mkdir()
+    (replies / "1.md").write_text("no code")
+    asked = ["--history", run, "--model", "replay:replies", "--store", "kernel-harness.db", "--json"]
+    done = harness("collect", *words, *asked, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    with Store(tmp_path / "kernel-harness.db", read_only=True) as store:
+        assert store.prompt(json.loads(done.stdout)["prompt"]).text == shown
+    lost = harness("collect", *words[:-1], "nothing", "--model", "replay:replies", folder=tmp_path)
+    assert (lost.returncode, b"no attempt 'nothing'" in lost.stderr) == (2, True)
 
 
 def test_feedback_with_what_the_kernels_compile_to(tmp_path):

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import typer
 
 from harness.cli.collect_calls import ask, dry_run, replay
 from harness.cli.collect_files import import_files, write_batch
+from harness.cli.prompt_sources import Sources, looked_at
 from harness.errors import UsageError
-from harness.files import read_text, validated
+from harness.files import validated
 from harness.llm.budget import Budget
 from harness.llm.config import Purchase, read_purchase
 from harness.llm.list_prices import LIST, with_list_price
 from harness.llm.orders import Order
 from harness.llm.spec import ModelSpec
-from harness.metrics import load_metrics
 from harness.problems import load_problem
 from harness.prompts import load_gpu, load_stage, render_prompt
 from harness.records import Prompt
@@ -50,7 +50,15 @@ def command(
     ] = "chat",
     code: Annotated[Path | None, typer.Option(help="Current code, instead of the problem's own.")] = None,
     metrics: Annotated[Path | None, typer.Option(help="Nsight Compute metrics of that code, JSON.")] = None,
-    feedback: Annotated[Path | None, typer.Option(help="Text for the feedback section.")] = None,
+    feedback: Annotated[
+        str | None, typer.Option(help="File with the feedback section, or id of an attempt in the store.")
+    ] = None,
+    resources: Annotated[
+        bool, typer.Option("--resources", help="Add to the feedback what a dry launch shows of its kernels.")
+    ] = False,
+    history: Annotated[
+        str | None, typer.Option(help="Run in the store whose attempts the prompt tells of.")
+    ] = None,
     temperature: Annotated[float | None, typer.Option(help="Sampling temperature.")] = None,
     top_p: Annotated[float | None, typer.Option(help="Nucleus sampling.")] = None,
     max_reply_tokens: Annotated[int | None, typer.Option(help="Longest reply in tokens.")] = None,
@@ -104,7 +112,9 @@ def command(
     if import_paths:
         named = {"problem": problem, "stage": stage, "gpu": gpu, "model": model}
         return import_files(import_paths, named, renames or [], store, as_json=as_json)
-    prompt = _prompt(problem, stage, gpu, code, metrics, feedback)
+    prompt = _prompt(
+        problem, stage, gpu, _Beside(code, metrics, feedback, history, store, resources=resources)
+    )
     given = {
         "model": model,
         "base_url": base_url,
@@ -133,27 +143,34 @@ def command(
     return ask(orders, purchase.budget, store, fresh=fresh, as_json=as_json)
 
 
-def _prompt(
-    problem: str | None,
-    stage: str | None,
-    gpu: str | None,
-    code: Path | None,
-    metrics: Path | None,
-    feedback: Path | None,
-) -> Prompt:
+class _Beside(NamedTuple):
+    """What the options say of the prompt beside problem, stage and GPU."""
+
+    code: Path | None
+    metrics: Path | None
+    feedback: str | None
+    history: str | None
+    store: Path
+    resources: bool
+
+
+def _prompt(problem: str | None, stage: str | None, gpu: str | None, beside: _Beside) -> Prompt:
     if problem is None:
         raise typer.BadParameter("name the problem that is asked about", param_hint="PROBLEM")
     if stage is None:
         raise typer.BadParameter("name the stage of the prompt", param_hint="--stage")
     if gpu is None:
         raise typer.BadParameter("name the GPU of the prompt", param_hint="--gpu")
+    given = Sources(*beside[:-1], looked_at(problem, gpu) if beside.resources else None)
+    wanted = load_stage(stage)
     return render_prompt(
         problem=load_problem(problem),
-        stage=load_stage(stage),
+        stage=wanted,
         gpu=load_gpu(gpu),
-        code=read_text(code) if code else None,
-        metrics=load_metrics(metrics) if metrics else None,
-        feedback=read_text(feedback) if feedback else None,
+        code=given.code_for(wanted),
+        metrics=given.metrics,
+        feedback=given.feedback,
+        history=given.history,
     )
 
 

@@ -6,19 +6,16 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from harness.cli.prompt_sources import Sources, looked_at
 from harness.errors import UsageError
-from harness.files import nearest, read_text, validated, write_text
-from harness.metrics import Metrics, load_metrics
-from harness.problems import ProblemFolder, load_problem
+from harness.files import read_text, validated, write_text
+from harness.problems import load_problem
 from harness.prompts import (
-    GpuSpec,
-    Stage,
     compared,
     gpu_names,
     is_legal,
@@ -28,7 +25,7 @@ from harness.prompts import (
     spoken,
     stage_names,
 )
-from harness.records import Attempt, Prompt
+from harness.records import Prompt
 
 _HASH_CHARS = 64
 
@@ -77,7 +74,7 @@ def command(
         _check_all(output, gpu, metrics)
     elif stage is None or gpu is None:
         raise UsageError("name a stage with --stage and a GPU with --gpu, or take --all --output FOLDER")
-    given = _Given(code, metrics, feedback, history, store, _looked_at(problem, gpu) if resources else None)
+    given = Sources(code, metrics, feedback, history, store, looked_at(problem, gpu) if resources else None)
     stages = [stage] if stage else list(stage_names())
     gpus = [gpu] if gpu else list(gpu_names())
     for prompt in _prompts(problem, stages, gpus, given, every):
@@ -88,78 +85,6 @@ def command(
             _print(prompt.model_dump_json() + "\n")
         elif output is None:
             _print(prompt.text)
-
-
-class _Given:
-    """What the options hand in."""
-
-    def __init__(
-        self,
-        code: Path | None,
-        metrics: Path | None,
-        feedback: str | None,
-        history: str | None,
-        store: Path,
-        looked_at: tuple[ProblemFolder, GpuSpec] | None,
-    ) -> None:
-        self.code = _filled(code)
-        self.metrics: Metrics | None = load_metrics(metrics) if metrics else None
-        self.feedback: str | None = None
-        self.failed_code: str | None = None
-        """The candidate that the feedback speaks of."""
-        if feedback is not None and Path(feedback).exists():
-            self.feedback = _filled(Path(feedback))
-        elif feedback is not None:
-            attempt = _attempt(feedback, store)
-            self.feedback = _feedback_on(attempt, looked_at)
-            self.failed_code = attempt.candidate.code if attempt.candidate is not None else None
-        self.history = _history_of(history, store) if history is not None else None
-
-    def code_for(self, stage: Stage) -> str | None:
-        """Return the current code: a stage that needs feedback starts from what the feedback is on."""
-        return self.code or (self.failed_code if "feedback" in stage.needs else None)
-
-
-def _attempt(name: str, store: Path) -> Attempt:
-    from harness.store import Store
-
-    if not store.exists():
-        raise UsageError(f"{name}: there is no such file, and no store at {store} with an attempt of this id")
-    with Store(store, read_only=True) as opened:
-        return opened.attempt(name)
-
-
-def _looked_at(problem: str, gpu: str | None) -> tuple[ProblemFolder, GpuSpec]:
-    """Return where kernels are launched dry.
-
-    Raises `UsageError`: no GPU is named, or Triton is not there.
-    """
-    if gpu is None:
-        raise UsageError("--resources are those of one GPU: name it with --gpu")
-    if find_spec("triton") is None or find_spec("torch") is None:
-        raise UsageError("--resources needs torch and triton: pip install 'kernel-harness[eval]'")
-    return load_problem(problem), load_gpu(gpu)
-
-
-def _feedback_on(attempt: Attempt, looked_at: tuple[ProblemFolder, GpuSpec] | None) -> str:
-    from harness.prompts import feedback
-    from harness.prompts.dry import dry_builds
-
-    if looked_at is None or attempt.candidate is None:
-        return feedback(attempt)
-    problem, gpu = looked_at
-    return feedback(attempt, dry_builds(problem.problem, attempt.candidate.code, gpu))
-
-
-def _history_of(run: str, store: Path) -> str:
-    from harness.prompts import history
-    from harness.store import Store
-
-    with Store(store, read_only=True) as opened:
-        known = [info.id for info in opened.runs()]
-        if run not in known:
-            raise UsageError(f"no run {run!r} in {store}{nearest(run, known)}")
-        return history(opened.attempts(run=run))
 
 
 def _compare(names: tuple[str, str], store: Path, *, as_json: bool) -> None:
@@ -202,7 +127,7 @@ def _json(text: str, path: Path) -> Any:
 
 
 def _prompts(
-    problem: str, stages: list[str], gpus: list[str], given: _Given, only_legal: bool
+    problem: str, stages: list[str], gpus: list[str], given: Sources, only_legal: bool
 ) -> Iterator[Prompt]:
     folder = load_problem(problem)
     specs = [load_gpu(name) for name in gpus]
@@ -234,15 +159,6 @@ def _check_all(output: Path | None, gpu: str | None, metrics: Path | None) -> No
         raise UsageError("--all writes a file for each prompt: say where with --output FOLDER")
     if metrics is not None and gpu is None:
         raise UsageError("--metrics belong to one GPU: name it with --gpu")
-
-
-def _filled(path: Path | None) -> str | None:
-    if path is None:
-        return None
-    text = read_text(path)
-    if not text.strip():
-        raise UsageError(f"{path}: is empty")
-    return text
 
 
 def _print(text: str) -> None:
