@@ -12,6 +12,7 @@ import select
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -23,6 +24,8 @@ from eval.records import Job, Verdict
 
 PROBLEM_REFUSED = "the problem cannot be judged"
 """What the message of a `JudgeFailedError` begins with where no candidate could ever be judged."""
+ANNOUNCES = '{"ahead":'
+"""What a line to the judge begins with that announces a job instead of asking for its verdict."""
 _VERDICT: TypeAdapter[Verdict] = TypeAdapter(Verdict)
 _GRACE_SECONDS = 120.0
 _PATIENCE_SECONDS, _HASTE_SECONDS = 5.0, 1.5
@@ -94,8 +97,11 @@ class Judge:
             )  # fmt: skip
         return self._process
 
-    def evaluate(self, job: Job) -> Verdict:
+    def evaluate(self, job: Job, ahead: Sequence[Job] = ()) -> Verdict:
         """Return the verdict on one candidate.
+
+        `ahead` are jobs that may come next, the soonest first: a judge on a GPU prepares for them while this
+        one is timed. They are no promise, and change no verdict.
 
         Raises:
             JudgeFailedError: the judge died, hung or could not work; the candidate is not to blame.
@@ -104,7 +110,7 @@ class Judge:
         """
         process = self._running()
         try:
-            answer = self._exchange(process, job)
+            answer = self._exchange(process, job, ahead)
         except BaseException:
             self._end(_HASTE_SECONDS)
             raise
@@ -115,10 +121,11 @@ class Judge:
         return _VERDICT.validate_python(answer["verdict"])
 
     @staticmethod
-    def _exchange(process: subprocess.Popen[str], job: Job) -> dict[str, Any]:
+    def _exchange(process: subprocess.Popen[str], job: Job, ahead: Sequence[Job]) -> dict[str, Any]:
         assert process.stdin is not None
         assert process.stdout is not None
-        question = job.model_dump_json() + "\n"
+        announced = (f"{ANNOUNCES}{one.model_dump_json()}}}\n" for one in ahead)
+        question = "".join(announced) + job.model_dump_json() + "\n"
         ready = select.poll()
         try:
             process.stdin.write(question)

@@ -5,9 +5,7 @@ It runs in the candidate's address space, so the judge believes it no more than 
 
 from __future__ import annotations
 
-import os
 from contextlib import AbstractContextManager, nullcontext, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -21,6 +19,8 @@ from eval.runner.load import describe, load_module
 from eval.runner.seal import Seal, TamperedError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from eval.runner.memory import HostMemory
 
 _MOST_FAILURES = 8
@@ -104,12 +104,12 @@ class DrySession:
         assert isinstance(self._capture, AheadCapture)
         with torch.no_grad(), self._seeming("meta"):
             failed = self._capture.compile(message["workers"])
-        data = cache_pack.pack(_cache(), min(self._memory.base.numel(), cache_pack.MOST_BYTES))
+        data = cache_pack.pack(cache_pack.here(), min(self._memory.base.numel(), cache_pack.MOST_BYTES))
         self._memory.base[: len(data)].copy_(torch.frombuffer(bytearray(data), dtype=torch.uint8))
-        return {"size": len(data), "keys": cache_pack.keys(_cache()), "failed": failed}
+        return {"size": len(data), "keys": cache_pack.keys(cache_pack.here()), "failed": failed}
 
     def _fill_cache(self, message: dict[str, Any]) -> dict[str, Any]:
-        return {"keys": cache_pack.received(self._memory.base, message["size"], _cache())}
+        return {"keys": cache_pack.received(self._memory.base, message["size"], cache_pack.here())}
 
     def _call(self, message: dict[str, Any]) -> None:
         place = message["place"]
@@ -132,10 +132,6 @@ class DrySession:
             "kernel": None, "config": {}, "line": described["line"],
             "message": f"{described['type']}: {described['message']}",
         }  # fmt: skip
-
-
-def _cache() -> Path:
-    return Path(os.environ["TRITON_CACHE_DIR"])
 
 
 def _argument(item: dict[str, Any], place: str) -> Any:

@@ -1,5 +1,7 @@
 """The judge as a process: one job a line on stdin, one answer a line on stdout.
 
+A line ``{"ahead": JOB}`` says what may come after the next job; it gets no answer.
+
 Usage: python -m eval.judge cpu|cuda
 
 An answer is ``{"verdict": …}`` or, for a failure of ours, ``{"error": …}``. With ``"last": true``
@@ -21,7 +23,7 @@ import traceback
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from eval.client import PROBLEM_REFUSED
+from eval.client import ANNOUNCES, PROBLEM_REFUSED
 from eval.judge.faults import BrokenJudgeError, JudgeError, ProblemRefusedError
 from eval.records import Job
 
@@ -44,7 +46,7 @@ def main() -> None:
         while not last:
             try:
                 bench = bench or stack.enter_context(_bench())
-                answer = _answer(bench, jobs.get())
+                answer = _answer(bench, _job(bench, jobs))
             except JudgeError as error:
                 answer = _error(error, last=True)
             last = bool(answer["last"])
@@ -71,6 +73,13 @@ def _read(jobs: queue.SimpleQueue[str]) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(_PATIENCE_SECONDS)
     os._exit(1)
+
+
+def _job(bench: Bench, jobs: queue.SimpleQueue[str]) -> str:
+    """Return the next job, the judge told of those that were announced before it."""
+    while (line := jobs.get()).startswith(ANNOUNCES):
+        bench.announce(line.removeprefix(ANNOUNCES).strip()[:-1])
+    return line
 
 
 def _answer(bench: Bench, line: str) -> dict[str, object]:

@@ -76,7 +76,7 @@ class Ahead:
         if key in self._expected or not self._running():
             return
         while len(self._expected) >= MOST_ANNOUNCED:
-            self._forget(next(iter(self._expected)))
+            self.forget(next(iter(self._expected)))
         with packed_file(job.model_dump_json().encode()) as fd:
             if self._send({"op": "announce", "key": key}, [fd]):
                 self._expected[key] = None
@@ -94,7 +94,7 @@ class Ahead:
             pass
         fd = self._expected.get(key)
         data = os.pread(fd, MOST_BYTES, 0) if fd is not None else None
-        self._forget(key)
+        self.forget(key)
         return data or None
 
     def _running(self) -> bool:
@@ -141,8 +141,11 @@ class Ahead:
             os.close(fd)
         return True
 
-    def _forget(self, key: str) -> None:
-        fd = self._expected.pop(key, None)
+    def forget(self, key: str) -> None:
+        """Give up a job by its key; work on it ends."""
+        if key not in self._expected:
+            return
+        fd = self._expected.pop(key)
         if fd is not None:
             os.close(fd)
         elif self._process is not None:

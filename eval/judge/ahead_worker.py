@@ -42,7 +42,8 @@ class _Inbox:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._waiting: dict[str, _Task] = {}
-        self._current = ""
+        self._current: str | None = None
+        """Key of the job that is worked on; None where that is not wanted any more."""
         self._runner: int | None = None
         self._ended = False
 
@@ -55,15 +56,21 @@ class _Inbox:
         """Drop a job; the runner that works on it is killed."""
         with self._changed:
             self._waiting.pop(key, None)
-            if self._current == key and self._runner is not None:
-                kill_tree(self._runner)
+            if self._current == key:
+                self._current = None
+                self._end_runner()
+
+    def _end_runner(self) -> None:
+        if self._runner is not None:
+            kill_tree(self._runner)
 
     def end(self) -> None:
         with self._changed:
             self._ended = True
             self._waiting.clear()
+            self._current = None
+            self._end_runner()
             self._changed.notify()
-        self.forget(self._current)
 
     def next(self) -> _Task | None:
         """Return the job that was announced first, waiting for it; None at the end."""
@@ -79,6 +86,8 @@ class _Inbox:
         """Take note of the process that works on the current job."""
         with self._changed:
             self._runner = runner
+            if self._current is None:
+                self._end_runner()
 
 
 def main() -> None:

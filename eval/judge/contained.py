@@ -6,6 +6,7 @@ import contextlib
 import os
 import select
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from eval import protocol
@@ -62,7 +63,9 @@ class Contained:
             theirs.close()
             self.printed.hand_over()
         self._cgroup = self._confine()
-        self.report = self._start(region, hidden, cuda=cuda)
+        self.report = SandboxReport(active=(), missing=())
+        self._entered = False
+        self._start(region, hidden, cuda=cuda)
 
     def _confine(self) -> Cgroup | None:
         group = Cgroup.create(int(self._limits.host_memory_gb * 1e9), _TASKS)
@@ -75,8 +78,8 @@ class Contained:
             return None
         return group
 
-    def _start(self, region: Region, hidden: tuple[str, ...], *, cuda: bool) -> SandboxReport:
-        """Send the process inside its walls, and wait until it is there."""
+    def _start(self, region: Region, hidden: tuple[str, ...], *, cuda: bool) -> None:
+        """Send the process inside its walls; `enter` waits until it is there."""
         policy = SandboxPolicy(
             scratch=str(self._folder), hidden=hidden, cuda=cuda, scratch_bytes=_SCRATCH_BYTES,
             host_memory_bytes=int(self._limits.host_memory_gb * 1e9),
@@ -89,13 +92,30 @@ class Contained:
             "memory": {"size_bytes": region.size_bytes, "split": region.split},
             "dry": self._zygote.dry,
         }
-        try:
+        with self._starting():
             self.channel.send(start)
-            reply = self.channel.receive(_READY_SECONDS)
+
+    def enter(self, seconds: float = _READY_SECONDS) -> None:
+        """Wait until the process is inside its walls, with CUDA open; `report` says which walls.
+
+        Raises:
+            BrokenJudgeError: it is not there within `seconds`; it has been killed.
+
+        """
+        if self._entered:
+            return
+        with self._starting():
+            reply = self.channel.receive(seconds)
+        self._entered = True
+        self.report = self._with_cgroup({name: reply[name] for name in SandboxReport.model_fields})
+
+    @contextlib.contextmanager
+    def _starting(self) -> Iterator[None]:
+        try:
+            yield
         except (protocol.ChannelClosedError, protocol.ChannelTimeoutError) as error:
             self.kill()
             raise BrokenJudgeError(f"a runner did not start: {self.printed.text() or error}") from error
-        return self._with_cgroup({name: reply[name] for name in SandboxReport.model_fields})
 
     def _with_cgroup(self, raw: dict[str, Any]) -> SandboxReport:
         """Add the control group to the report; it bounds the tasks of root, whom limits do not hold."""

@@ -14,12 +14,14 @@ from eval.judge.faults import FaultRaised, rejected
 from eval.judge.regions import DeviceRegion, Region, bytes_needed
 from eval.judge.result import build_timing, corrected
 from eval.judge.session_times import DRIFT_LIMIT
+from eval.judge.standby import Place, seed
 from eval.judge.timing import Contestant, TimingSession
 from eval.judge.trial import Trial
 from eval.judge.weights import transfer_bytes
 
 if TYPE_CHECKING:
     from eval.judge.correctness import Correctness
+    from eval.judge.lookahead import Lookahead
     from eval.judge.processes import Zygote
     from eval.judge.reference import CaseReference
     from eval.judge.runner import Runner
@@ -47,8 +49,10 @@ class DeviceTrial(Trial):
 
     device = "cuda"
 
-    def __init__(self, job: Job, zygote: Zygote, environment: Environment, baselines: Baselines) -> None:
-        self._baselines = baselines
+    def __init__(
+        self, job: Job, zygote: Zygote, environment: Environment, baselines: Baselines, lookahead: Lookahead
+    ) -> None:
+        self._baselines, self._lookahead = baselines, lookahead
         super().__init__(job, zygote, environment)
 
     def _size_name(self) -> str:
@@ -57,21 +61,30 @@ class DeviceTrial(Trial):
     def _run(self) -> None:
         cases = self._references(self._job.problem.cases)
         variants = self._references(self._job.problem.variants)
-        region = self._baselines.candidate_region
+        split = self._baselines.candidate_region.split
         needs = (bytes_needed(case.inputs, DeviceRegion.align, 2) for case in [*cases, *variants])
         small = max(needs, default=0)
         small += transfer_bytes([*cases, *variants], DeviceRegion.align)
-        assert small <= region.split, "scaled cases are larger than the official one"
-        region.poison([])
-        torch.cuda.synchronize()
-        runner = self._start_runner(region)
+        assert small <= split, "scaled cases are larger than the official one"
+        place = self._lookahead.place(self._job, self._baselines)
+        region, runner = place.region, self._runner_in(place)
         try:
+            self._lookahead.prepare(self._baselines, region)
+            seed(runner, region, self._lookahead.cache())
             correctness = self._correctness(runner, region, cases, [])
+            self._lookahead.settle()
             self._time(runner, region, correctness)
             self._add_variants(correctness, variants)
         finally:
             self._common["output"] = runner.output() or None
             runner.kill()
+
+    def _runner_in(self, place: Place) -> Runner:
+        if place.runner is not None:
+            return self._accepted(place.runner)
+        place.region.poison([])
+        torch.cuda.synchronize()
+        return self._start_runner(place.region)
 
     def _add_variants(self, correctness: Correctness, variants: list[CaseReference]) -> None:
         results = correctness.variants(variants)

@@ -114,6 +114,16 @@ class DeviceRegion(Region):
         """Return a new descriptor for a runner; the caller closes it."""
         return self._memory.export_fd()
 
+    def twin(self) -> DeviceRegion:
+        """Make another one like it.
+
+        Raises:
+            CudaDriverError: the card has not that much memory.
+
+        """
+        inputs = self.split - self.transfer_bytes
+        return DeviceRegion(inputs, self.size_bytes - self.split, transfer_bytes=self.transfer_bytes)
+
     def close(self) -> None:
         """Unmap the memory; nothing may use `base` after that."""
         torch.cuda.synchronize()

@@ -46,10 +46,11 @@ class Runner:
     """A process that has loaded one piece of code."""
 
     def __init__(
-        self, zygote: Zygote, region: Region, limits: Limits, *, hidden: tuple[str, ...], cuda: bool
-    ) -> None:
+        self, zygote: Zygote, region: Region, limits: Limits, *, hidden: tuple[str, ...], cuda: bool,
+        wait: bool = True,
+    ) -> None:  # fmt: skip
+        """Start the process; without `wait`, call `enter` before anything is asked of it."""
         self._region, self._limits = region, limits
-        self._deadline = time.monotonic() + limits.seconds
         self._fault: FaultRaised | None = None
         self._process = Contained(zygote, region, limits, hidden=hidden, cuda=cuda)
         self.live: list[tuple[int, int]] = []
@@ -58,6 +59,19 @@ class Runner:
         self.shown_ns = self.rung_ns = 0
         """When inputs of timed calls were last shown, and when the runner said that the work was done, by the
         judge's monotonic clock."""
+        self._deadline = 0.0
+        if wait:
+            self.enter()
+
+    def enter(self) -> None:
+        """Wait until the process is inside its walls; its time counts from the last call of this.
+
+        Raises:
+            BrokenJudgeError: it did not get there.
+
+        """
+        self._process.enter()
+        self._deadline = time.monotonic() + self._limits.seconds
 
     @property
     def pid(self) -> int:

@@ -132,7 +132,17 @@ class Trial:
         limits = self._job.limits
         if call_seconds is not None:
             limits = limits.model_copy(update={"call_seconds": call_seconds})
-        runner = Runner(self._zygote, region, limits, hidden=hidden_paths(), cuda=self.device == "cuda")
+        return self._accepted(
+            Runner(self._zygote, region, limits, hidden=hidden_paths(), cuda=self.device == "cuda")
+        )
+
+    def _accepted(self, runner: Runner) -> Runner:
+        """Note which walls stand round a runner; where some must and do not, refuse it.
+
+        Raises:
+            JudgeError: the job asks for walls that this machine does not give.
+
+        """
         self._common["guarantees"] = Guarantees(sandbox=runner.sandbox, missing=runner.sandbox_missing)
         if self._job.require_sandbox and runner.sandbox_missing:
             runner.kill()

@@ -86,6 +86,11 @@ def received(memory: Any, size: int, cache: Path) -> int:
     return keys(cache)
 
 
+def here() -> Path:
+    """Return this process's own cache."""
+    return Path(os.environ["TRITON_CACHE_DIR"])
+
+
 def keys(cache: Path) -> int:
     """Count what a cache holds: kernels, each for one specialisation, and launchers."""
     return sum(1 for one in cache.iterdir() if _FOLDER.fullmatch(one.name)) if cache.is_dir() else 0

@@ -18,7 +18,7 @@ import torch
 
 from eval.gate import Gate
 from eval.plain import decode
-from eval.runner import outputs
+from eval.runner import cache_pack, outputs
 from eval.runner.arena import ArenaMemory
 from eval.runner.configs import ConfigPlan
 from eval.runner.guard import OperatorLog
@@ -68,7 +68,7 @@ class Session:
             "load": self._load, "instance": self._instance, "call": self._call, "timed": self._timed,
             "facts": self._facts, "arm": self._arm, "null": self._null, "timings": self._timings,
             "profile": self._profile, "source": self._take_source, "lacks": self._lacks,
-            "state": self._write_state,
+            "state": self._write_state, "cache": self._fill_cache,
         }  # fmt: skip
         phase = {"load": "import", "instance": "init"}.get(message["op"], "run")
         try:
@@ -86,6 +86,10 @@ class Session:
     def _take_source(self, message: dict[str, Any]) -> dict[str, Any]:
         self._source.append(message["text"])
         return {}
+
+    def _fill_cache(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Take over what was compiled ahead, before the code is loaded."""
+        return {"keys": cache_pack.received(self._memory.base, message["size"], cache_pack.here())}
 
     def _load(self, message: dict[str, Any]) -> dict[str, Any]:
         self._seal = Seal()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import Any, Literal
 
@@ -40,10 +40,14 @@ class JudgeActor:
             return json.dumps({"error": "the judge does not come up on its node", "lost": True})
         return json.dumps({"evaluator": EVALUATOR_VERSION, "gpu": self._gpu})
 
-    def evaluate(self, job: str) -> str:
-        """Judge a job, and return ``{"verdict": …}`` or ``{"error": …, "lost": …}`` as JSON."""
+    def evaluate(self, job: str, *ahead: str) -> str:
+        """Judge a job, and return ``{"verdict": …}`` or ``{"error": …, "lost": …}`` as JSON.
+
+        `ahead` are jobs that will probably come next.
+        """
+        one, *others = map(Job.model_validate_json, (job, *ahead))
         try:
-            verdict = self._slot.evaluate(Job.model_validate_json(job))
+            verdict = self._slot.evaluate(one, others)
         except JudgeFailedError as error:
             return json.dumps({"error": str(error), "lost": error.lost})
         return json.dumps({"verdict": verdict.model_dump(mode="json")})
@@ -61,10 +65,10 @@ class RaySlot(Slot):
         self._device = device
         self._actor: Any = None
 
-    def _judge(self, job: Job) -> Verdict:
+    def _judge(self, job: Job, ahead: Sequence[Job]) -> Verdict:
         if self._actor is None:
             self._bring_up()
-        answer = self._ask(self._actor.evaluate, job.model_dump_json())
+        answer = self._ask(self._actor.evaluate, *(one.model_dump_json() for one in (job, *ahead)))
         return _VERDICT.validate_python(answer["verdict"])
 
     def _bring_up(self) -> None:

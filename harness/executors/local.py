@@ -48,8 +48,8 @@ class LocalSlot(Slot):
         self._recheck = recheck
         self._check = _CHECK.model_copy(update={"device": device})
 
-    def _judge(self, job: Job) -> Verdict:
-        return self.judge.evaluate(job)
+    def _judge(self, job: Job, ahead: Sequence[Job]) -> Verdict:
+        return self.judge.evaluate(job, ahead)
 
     def _look_again(self, job: Job, verdict: Verdict) -> Verdict:
         return verdict if self._recheck is None else self._recheck(job, verdict, self._gpu)

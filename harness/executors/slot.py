@@ -39,8 +39,10 @@ class Slot(ABC):
             busy_s=self._busy_s + running, strikes=self.strikes,
         )  # fmt: skip
 
-    def evaluate(self, job: Job) -> Verdict:
+    def evaluate(self, job: Job, ahead: Sequence[Job] = ()) -> Verdict:
         """Judge one candidate, and once more where its runner died; a verdict clears the strikes.
+
+        `ahead` are jobs that will probably come next.
 
         Raises:
             JudgeFailedError: with `lost` where the next try needs another judge.
@@ -48,9 +50,9 @@ class Slot(ABC):
         """
         self._stage, self._since = "judging", time.monotonic()
         try:
-            verdict = self._judge(job)
+            verdict = self._judge(job, ahead)
             if isinstance(verdict, Failed) and verdict.phase in _DIED:
-                verdict = self._judge(job)
+                verdict = self._judge(job, ahead)
             verdict = self._look_again(job, verdict)
         except OSError as error:
             raise JudgeFailedError(f"the judge process is gone: {error}", lost=True) from error
@@ -92,7 +94,7 @@ class Slot(ABC):
         self._stop()
 
     @abstractmethod
-    def _judge(self, job: Job) -> Verdict: ...
+    def _judge(self, job: Job, ahead: Sequence[Job]) -> Verdict: ...
 
     @abstractmethod
     def _bring_up(self) -> None:

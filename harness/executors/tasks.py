@@ -17,6 +17,8 @@ class Task:
     future: Future[Verdict] = field(default_factory=Future)
     lost_on: list[str] = field(default_factory=list)
     """Names of the slots whose judge was lost over it."""
+    promised: str | None = None
+    """Name of the slot that was told of it; others take it where there is nothing else for them."""
 
 
 class Tasks:
@@ -31,7 +33,7 @@ class Tasks:
 
     def put(self, task: Task) -> None:
         """Add a task, or put one back whose judge was lost; it fails where nobody will take it."""
-        again = bool(task.lost_on)
+        again, task.promised = bool(task.lost_on), None
         with self._changed:
             over = self._over
             if over is None and not self._cancelled and (again or not self._closed):
@@ -45,15 +47,27 @@ class Tasks:
         """Return the next task that `slot` may have, waiting for it; None when there will be no more."""
         with self._changed:
             while True:
-                for task in self._waiting:
-                    if self._may(slot, task):
-                        self._waiting.remove(task)
-                        return task
+                open_to_it = [task for task in self._waiting if self._may(slot, task)]
+                if open_to_it:
+                    task = next((one for one in open_to_it if one.promised in (None, slot)), open_to_it[0])
+                    self._waiting.remove(task)
+                    return task
                 if self._closed or slot not in self._live:
                     self._live.discard(slot)
                     self._changed.notify_all()
                     return None
                 self._changed.wait()
+
+    def coming(self, slot: str, most: int) -> list[Job]:
+        """Return up to `most` jobs that `slot` will probably have next, each promised to one slot alone."""
+        with self._changed:
+            for task in self._waiting:
+                if task.promised not in self._live:
+                    task.promised = None
+            its = [task for task in self._waiting if task.promised in (None, slot) and self._may(slot, task)]
+            for task in its[:most]:
+                task.promised = slot
+            return [task.job for task in its[:most]]
 
     def _may(self, slot: str, task: Task) -> bool:
         return slot not in task.lost_on or self._live <= set(task.lost_on)

@@ -15,6 +15,8 @@ from harness.executors.slot import STRIKES, Slot
 from harness.executors.tasks import Task, Tasks
 
 _TRIES = 2
+_ANNOUNCED = 2
+"""Jobs that a judge is told of beside the one that it judges."""
 
 
 def to_stderr(line: str) -> None:
@@ -61,7 +63,7 @@ class SlotExecutor:
             if not task.lost_on and not task.future.set_running_or_notify_cancel():
                 continue
             try:
-                verdict = slot.evaluate(task.job)
+                verdict = slot.evaluate(task.job, self._tasks.coming(slot.name, _ANNOUNCED))
             except JudgeFailedError as error:
                 self._failed(slot, task, error)
             except BaseException as error:  # noqa: BLE001 - our own bug goes to its one owner, the caller

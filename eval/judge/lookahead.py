@@ -1,0 +1,94 @@
+"""What the judge does for candidates that it has only been told of: compile ahead, keep a runner waiting.
+
+A word too many, or one that is not kept, costs time and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import torch
+
+from eval.dry_launch.compiling import Target
+from eval.dry_launch.launcher import compiler_is_here, properties
+from eval.dry_launch.records import H100
+from eval.judge.ahead import Ahead, job_key
+from eval.judge.standby import Place, Standby
+
+if TYPE_CHECKING:
+    from eval.judge.baselines import Baselines
+    from eval.judge.processes import Zygote
+    from eval.judge.regions import Region
+    from eval.records import Job
+
+
+class Lookahead:
+    """Belongs to the judge of one GPU."""
+
+    def __init__(self, zygote: Zygote) -> None:
+        self._standby = Standby(zygote)
+        self._ahead: Ahead | None = None
+        self._announced: list[Job] = []
+        self._job: Job | None = None
+        self._next: Job | None = None
+        self._cache: bytes | None = None
+        self._asked = False
+
+    def announce(self, job: Job) -> None:
+        """Take note of a job that may come soon, the soonest first."""
+        self._announced.append(job)
+        if self._ahead is None and compiler_is_here():
+            self._ahead = Ahead(_target())
+        if self._ahead is not None:
+            with contextlib.suppress(OSError):
+                self._ahead.announce(job)
+
+    def begin(self, job: Job) -> None:
+        """Say which job has come; the others that were announced are still to come."""
+        self._job, self._cache, self._asked = job, None, False
+        self._next = next((one for one in self._announced if one != job), None)
+        self._announced = []
+
+    def cache(self) -> bytes | None:
+        """Return what was compiled for the job that has come, all its sizes at once."""
+        if not self._asked and self._ahead is not None and self._job is not None:
+            self._cache = self._ahead.take(self._job)
+        self._asked = True
+        return self._cache
+
+    def end(self) -> None:
+        """Let go of what was made for the job; it has its verdict."""
+        if not self._asked and self._ahead is not None and self._job is not None:
+            self._ahead.forget(job_key(self._job))
+        self._job = self._cache = None
+
+    def place(self, job: Job, baselines: Baselines) -> Place:
+        """Return where to judge `job`: with the runner that waits, or where none does in a fresh one."""
+        return self._standby.take(job.limits) or Place(baselines.candidate_region, None)
+
+    def prepare(self, baselines: Baselines, in_use: Region) -> None:
+        """Start a runner for the next job, where it will find these baselines."""
+        if self._next is not None and baselines.fits(self._next):
+            self._standby.begin(baselines.candidate_region, in_use, self._next.limits)
+
+    def settle(self) -> None:
+        """Wait until nothing of it touches the GPU."""
+        self._standby.settle()
+
+    def drop(self) -> None:
+        """End the runner that waits; call it before its baselines end."""
+        self._standby.drop()
+
+    def close(self) -> None:
+        """End everything."""
+        self.drop()
+        if self._ahead is not None:
+            self._ahead.close()
+
+
+def _target() -> Target:
+    real = torch.cuda.get_device_properties(0)
+    told = {name: getattr(real, name) for name in dir(real) if not name.startswith("_")}
+    plain = {name: value for name, value in told.items() if isinstance(value, int | str)}
+    return Target(capability=10 * real.major + real.minor, properties={**properties(H100), **plain})

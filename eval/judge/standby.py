@@ -1,0 +1,119 @@
+"""A runner that waits for the next candidate while this one is judged: forked, inside its walls, CUDA open.
+
+It has loaded nothing and knows of no candidate. It lives in memory of its own, so it is there only where the
+card has room for one region more; two regions then take turns.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+
+from eval.cuda.driver import CudaDriverError
+from eval.judge.faults import BrokenJudgeError, FaultRaised
+from eval.judge.regions import DeviceRegion, Region
+from eval.judge.runner import Runner
+from eval.judge.trial import hidden_paths
+
+if TYPE_CHECKING:
+    from eval.judge.processes import Zygote
+    from eval.records import Limits
+
+_CONTEXT_BYTES = 1 << 29
+_LEAST_ROOM_BYTES = 2 << 30
+_ROOM_PART = 16
+"""This part of the card's memory stays free for what the judge itself still needs."""
+
+
+class Place(NamedTuple):
+    """Where a candidate runs: memory, and the process that waits in it, where there is one."""
+
+    region: Region
+    runner: Runner | None
+
+
+class Standby:
+    """At most one waiting runner, and the second region."""
+
+    def __init__(self, zygote: Zygote) -> None:
+        self._zygote = zygote
+        self._second: DeviceRegion | None = None
+        self._waiting: Runner | None = None
+        self._place: tuple[Region, Limits] | None = None
+
+    def begin(self, home: DeviceRegion, in_use: Region, limits: Limits) -> None:
+        """Fork a runner for a candidate with these limits, and do not wait for it.
+
+        It gets `home`, which candidates have had before, or where that is in use a region like it.
+        """
+        if self._waiting is not None:
+            return
+        region = home if in_use is not home else self._other(home)
+        if region is None:
+            return
+        region.poison([])
+        torch.cuda.synchronize()
+        self._place = region, limits
+        self._waiting = Runner(self._zygote, region, limits, hidden=hidden_paths(), cuda=True, wait=False)
+
+    def _other(self, home: DeviceRegion) -> DeviceRegion | None:
+        if self._second is None and _room_for(home.size_bytes):
+            try:
+                self._second = home.twin()
+            except CudaDriverError:
+                return None
+        return self._second
+
+    def settle(self) -> None:
+        """Wait until it is ready, so that it does nothing more while another is timed."""
+        if self._waiting is None:
+            return
+        try:
+            self._waiting.enter()
+        except BrokenJudgeError:
+            self._waiting = None
+
+    def take(self, limits: Limits) -> Place | None:
+        """Return the waiting runner, whose time begins now; None where none waits under these limits."""
+        self.settle()
+        runner, self._waiting = self._waiting, None
+        if runner is None or self._place is None:
+            return None
+        region, held = self._place
+        if held != limits or not runner.alive():
+            runner.kill()
+            return None
+        return Place(region, runner)
+
+    def drop(self) -> None:
+        """End the runner, and give the second region back."""
+        if self._waiting is not None:
+            self._waiting.kill()
+            self._waiting = None
+        if self._second is not None:
+            self._second.close()
+            self._second = None
+
+
+def _room_for(size_bytes: int) -> bool:
+    free, total = torch.cuda.mem_get_info()
+    room: int = free - size_bytes - _CONTEXT_BYTES
+    return room >= max(_LEAST_ROOM_BYTES, total // _ROOM_PART)
+
+
+def seed(runner: Runner, region: Region, cache: bytes | None) -> int:
+    """Put what was compiled ahead into a runner's own cache, before it loads code; returns its keys.
+
+    A runner that dies of this says so when it is asked to load.
+    """
+    if cache is None or len(cache) > region.split:
+        return 0
+    region.base[: len(cache)].copy_(torch.frombuffer(bytearray(cache), dtype=torch.uint8))
+    if region.base.is_cuda:
+        torch.cuda.synchronize()
+    try:
+        keys = runner.ask_plain({"op": "cache", "size": len(cache)}).get("keys")
+    except FaultRaised:
+        return 0
+    return keys if type(keys) is int else 0

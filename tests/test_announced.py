@@ -1,0 +1,86 @@
+"""Jobs that a judge is told of before their turn: they change no order and no verdict."""
+
+import pytest
+from judge_work import HONEST, ended
+from test_executors import fatal, quick
+
+pytest.importorskip("triton", reason="needs the extra `eval`")
+
+from harness.executors import LocalExecutor, NoSlotError
+from harness.executors.tasks import Task, Tasks
+
+WRONG = HONEST.replace("* factor + 1", "* factor + 2")
+
+
+def tasks_of(slots, number):
+    tasks, made = Tasks(slots), [Task(quick(f"{HONEST}\n# {place}")) for place in range(number)]
+    for task in made:
+        tasks.put(task)
+    return tasks, made
+
+
+def test_one_slot_is_told_of_what_it_then_gets():
+    tasks, made = tasks_of(["a"], 4)
+    got = []
+    for place in range(4):
+        got.append(tasks.take("a"))
+        assert tasks.coming("a", 2) == [task.job for task in made[place + 1 : place + 3]]
+    assert got == made
+
+
+def test_two_slots_are_told_of_different_jobs_and_each_gets_its_own():
+    tasks, (first, second, third, fourth) = tasks_of(["a", "b"], 4)
+    assert tasks.take("a") is first
+    assert tasks.coming("a", 1) == [second.job]
+    assert tasks.take("b") is third
+    assert tasks.coming("b", 1) == [fourth.job]
+    assert tasks.take("b") is fourth
+    assert tasks.take("a") is second
+
+
+def test_what_was_promised_waits_for_nobody():
+    tasks, (first, second, third) = tasks_of(["a", "b"], 3)
+    assert tasks.take("a") is first
+    assert tasks.coming("a", 2) == [second.job, third.job]
+    assert tasks.take("b") is second
+    assert tasks.coming("b", 2) == []
+    tasks.stop("a", NoSlotError("no"))
+    assert tasks.coming("b", 2) == [third.job]
+
+
+def test_what_was_lost_on_a_slot_is_not_promised_to_it_again():
+    tasks, (first, second) = tasks_of(["a", "b"], 2)
+    assert tasks.take("a") is first
+    first.lost_on.append("a")
+    tasks.put(first)
+    assert tasks.coming("a", 2) == [second.job]
+    assert tasks.take("b") is first
+
+
+@pytest.mark.parametrize(
+    "ahead",
+    [[WRONG], [HONEST, HONEST], ["no code ("], []],
+    ids=["another", "the same twice", "no code", "none"],
+)
+def test_what_is_announced_changes_no_verdict(judge, ahead):
+    announced = [quick(code) for code in ahead]
+    assert ended(judge.evaluate(quick(), announced)) == "passed"
+    assert ended(judge.evaluate(quick(WRONG), announced)) == "incorrect: values"
+
+
+def test_a_line_that_announces_nothing_sensible_is_passed_over(judge):
+    judge._process.stdin.write('{"ahead":{"problem": 3}}\n{"ahead":\n')
+    assert ended(judge.evaluate(quick())) == "passed"
+
+
+def test_a_judge_that_dies_loses_no_job_that_was_announced_to_it(tmp_path):
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    said = []
+    with LocalExecutor("cpu", say=said.append) as executor:
+        codes = [WRONG, f"{HONEST}\n# twice", "no code ("]
+        futures = [executor.submit(quick(problem=fatal(marks, 1))), *map(executor.submit, map(quick, codes))]
+        verdicts = [ended(future.result()) for future in futures]
+    assert verdicts == ["passed", "incorrect: values", "passed", "failed: parse"]
+    assert len(list(marks.iterdir())) == 1
+    assert said == []
