@@ -149,7 +149,7 @@ class Timing(Record):
     """The candidate's median by the judge's own clock, the constant cost of the exchange subtracted."""
     floor_ms: float | None = None
     floor_by: Literal["bytes", "flops"] | None = None
-    """What takes longer at the GPU's best, and so makes the floor; None in verdicts of older judges: bytes."""
+    """What takes longer at the GPU's best, and so makes the floor; None in older verdicts: bytes."""
     floor_source: Literal["measured", "spec"] | None = None
     """Whether that best was measured on this GPU or taken from its data sheet; None as above: measured."""
     fraction_of_floor: float | None = None

@@ -12,7 +12,7 @@ from eval.judge.baselines import Baselines, official_case
 from eval.judge.calls import Caller
 from eval.judge.faults import FaultRaised, rejected
 from eval.judge.regions import DeviceRegion, Region, bytes_needed
-from eval.judge.result import build_timing, corrected
+from eval.judge.result import build_timing, corrected, unsettled
 from eval.judge.session_times import DRIFT_LIMIT
 from eval.judge.standby import Place, seed
 from eval.judge.timing import Contestant, TimingSession
@@ -42,6 +42,8 @@ class _Turns(NamedTuple):
     """Of the canary, where it alone took turns."""
     kept: dict[str, list[float]] = {}
     """Samples from earlier in the session, by role."""
+    again: tuple[str, ...] = ()
+    """Why the turns before these were not relied on."""
 
 
 class DeviceTrial(Trial):
@@ -103,10 +105,11 @@ class DeviceTrial(Trial):
         contestants = turns.contestants
         caller.checked_call(runner, case, signature, caller.dense[0], key=key, forced=None)
         timing = build_timing(
-            self._job, self._baselines, turns.session, candidate, contestants, turns.clocks, turns.kept
-        )
+            self._job, self._baselines, turns.session, candidate, contestants, turns.clocks, turns.kept,
+            turns.again,
+        )  # fmt: skip
         timing = timing.model_copy(update={"baselines_drift": turns.drift})
-        if turns.drift is None:
+        if turns.drift is None and timing.stable:
             self._baselines.session_times.keep(timing.samples_ms)
         timing = timing.model_copy(update=self._untrusted_details(runner, caller, case, key))
         self._common["timing"] = timing
@@ -126,22 +129,33 @@ class DeviceTrial(Trial):
         times = self._baselines.session_times
         role = times.canary() if self._job.baselines == "session" else None
         if role is not None:
-            turns = self._timed(candidate, [c for c in self._baselines.contestants() if c.role == role])
+            turns = self._session(candidate, [c for c in self._baselines.contestants() if c.role == role])
             (canary,) = turns.contestants
             drift = times.drift(role, corrected(turns.session, canary.event_ms))
+            steady = abs(drift) <= DRIFT_LIMIT and not _doubts(candidate, turns)
             # One trusted runner alone bounds the exchange too narrowly to accuse anybody.
-            if abs(drift) <= DRIFT_LIMIT and disputed(candidate, [canary]) is None:
+            if steady and disputed(candidate, [canary]) is None:
                 return turns._replace(drift=drift, kept=times.others(role))
             candidate.clear()
         return self._timed(candidate, self._baselines.contestants())
 
     def _timed(self, candidate: Contestant, contestants: list[Contestant]) -> _Turns:
+        """Run a session, and once more where the first one's times are not to be relied on."""
+        turns = self._session(candidate, contestants)
+        doubts = _doubts(candidate, turns)
+        if not doubts:
+            return turns
+        for contestant in [candidate, *contestants]:
+            contestant.clear()
+        return self._session(candidate, contestants)._replace(again=tuple(doubts))
+
+    def _session(self, candidate: Contestant, contestants: list[Contestant]) -> _Turns:
         target = next((c for c in contestants if c.role == "current"), contestants[0])
         case, signature = self._baselines.case, self._baselines.signature
         session = TimingSession(case, signature, [candidate, *contestants])
         before = gpu.clocks()
         session.run(candidate, target, _BUDGET_SECONDS, self._baselines.most_calls)
-        return _Turns(session, contestants, (before, gpu.clocks()))
+        return _Turns(session, contestants, (before, gpu.conditions_since(before)))
 
     @staticmethod
     def _check_clock(candidate: Contestant, contestants: list[Contestant]) -> None:
@@ -175,3 +189,8 @@ class DeviceTrial(Trial):
         from eval import rules
 
         return tuple(kernel.name for kernel in rules.check_code(self._job.code, mode="off").kernels)
+
+
+def _doubts(candidate: Contestant, turns: _Turns) -> list[str]:
+    every = [candidate, *turns.contestants]
+    return unsettled({c.role: corrected(turns.session, c.event_ms) for c in every}, turns.clocks)

@@ -1,86 +1,81 @@
-"""Facts about the GPU that judges: identity, clocks, limits and what its memory really gives."""
+"""Facts about the GPU that judges: identity, clocks, and what physics and its data sheet allow."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+import time
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
 
-from eval.judge.peak import flops_a_second
+from eval.judge import conditions
+from eval.judge.measured import TF32, copy_bytes_a_second
+from eval.judge.nvml import device_nvml
+from eval.judge.peak import core_flops_a_second, flops_a_second
+from eval.runner.processes import tree
 
-_COPY_BYTES = 1 << 30
-_COPY_CALLS = 20
 _HARD_MARGIN = 0.95
-_BENIGN_REASONS = 0x1 | 0x2 | 0x4
-"""NVML's clock-event reasons that slow nothing unexpectedly: idle, application clocks, power cap."""
+_SM_CLOCK, _MEMORY_CLOCK, _GPU_SENSOR = 1, 2, 0
+"""NVML_CLOCK_SM, NVML_CLOCK_MEM and NVML_TEMPERATURE_GPU."""
 
 
 def identity() -> dict[str, Any]:
     """Name, UUID and driver of device 0, for the verdict's environment."""
-    properties = torch.cuda.get_device_properties(0)
+    properties, nvml = torch.cuda.get_device_properties(0), device_nvml()
     return {
         "gpu": properties.name,
         "gpu_uuid": str(getattr(properties, "uuid", "")) or None,
-        "driver": _driver(),
+        "driver": nvml.driver() if nvml is not None else None,
     }
 
 
-def _nvml() -> Any | None:
-    try:
-        import pynvml
-    except ImportError:
-        return None
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return None
-    return pynvml
-
-
-def _handle(nvml: Any) -> Any:
-    uuid = "GPU-" + str(torch.cuda.get_device_properties(0).uuid)
-    try:
-        return nvml.nvmlDeviceGetHandleByUUID(uuid)
-    except nvml.NVMLError:
-        return nvml.nvmlDeviceGetHandleByIndex(0)
-
-
-def _driver() -> str | None:
-    nvml = _nvml()
-    return None if nvml is None else str(nvml.nvmlSystemGetDriverVersion())
+def fingerprint() -> str:
+    """Return one line that changes with what makes device 0 fast: card, power limit, driver and torch."""
+    properties, nvml, known = torch.cuda.get_device_properties(0), device_nvml(), identity()
+    limit_mw = nvml.ask("nvmlDeviceGetEnforcedPowerLimit") if nvml is not None else None
+    return (
+        f"{known['gpu']} {known['gpu_uuid']} {properties.multi_processor_count} SMs "
+        f"{properties.total_memory} bytes {limit_mw} mW driver {known['driver']} torch {torch.__version__}"
+    )
 
 
 def clocks() -> dict[str, Any]:
-    """SM and memory clock in MHz, temperature in °C, throttle reasons; empty without NVML."""
-    nvml = _nvml()
+    """SM and memory clock in MHz, temperature in °C, NVML's reasons and counters; empty without NVML.
+
+    What the driver does not say is None.
+    """
+    nvml = device_nvml()
     if nvml is None:
         return {}
-    handle = _handle(nvml)
-    reasons = int(nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle))
+    reasons = nvml.ask("nvmlDeviceGetCurrentClocksEventReasons")
+    if reasons is None:
+        reasons = nvml.ask("nvmlDeviceGetCurrentClocksThrottleReasons")
+    held = {
+        name: nvml.ask("nvmlDeviceGetViolationStatus", policy) for name, policy in conditions.POLICIES.items()
+    }
     return {
-        "sm_mhz": nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM),
-        "memory_mhz": nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_MEM),
-        "temperature_c": nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU),
+        "sm_mhz": nvml.ask("nvmlDeviceGetClockInfo", _SM_CLOCK),
+        "memory_mhz": nvml.ask("nvmlDeviceGetClockInfo", _MEMORY_CLOCK),
+        "temperature_c": nvml.ask("nvmlDeviceGetTemperature", _GPU_SENSOR),
         "throttle_reasons": reasons,
-        "throttled": bool(reasons & ~_BENIGN_REASONS),
+        "held_ns": {name: int(said.violationTime) for name, said in held.items() if said is not None},
+        "at_us": int(time.time() * 1e6),
     }
 
 
+def conditions_since(before: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `clocks` now, and as ``busy`` whether a process that is none of ours has used the GPU since."""
+    now, nvml = clocks(), device_nvml()
+    if nvml is None or not now:
+        return now
+    worked = nvml.worked(before["at_us"]) if before else None
+    return now | {"busy": conditions.busy(nvml.running(), worked, os.getpid(), tree(os.getpid()))}
+
+
 def copy_gb_per_s() -> float:
-    """Bandwidth of a plain copy on this GPU: bytes read plus bytes written, the best of 20 calls."""
-    source = torch.empty(_COPY_BYTES, dtype=torch.uint8, device="cuda").random_()
-    target = torch.empty_like(source)
-    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-    times: list[float] = []
-    for _ in range(_COPY_CALLS):
-        torch.cuda._sleep(200_000)  # noqa: SLF001 - hides the launch
-        start.record()
-        target.copy_(source)
-        end.record()
-        torch.cuda.synchronize()
-        times.append(start.elapsed_time(end))
-    return 2 * _COPY_BYTES / (min(times) * 1e-3) / 1e9
+    """Bandwidth of a plain copy on this GPU, measured now: bytes read plus bytes written."""
+    return copy_bytes_a_second() / 1e9
 
 
 def pin_gb_per_s() -> float | None:
@@ -110,10 +105,23 @@ def hard_limit_ms(
 
 def peak_flops_a_second(dtypes: Iterable[str]) -> float | None:
     """Return the most operations a second that device 0 can do; None where that is not known."""
-    nvml = _nvml()
-    if nvml is None:
+    nvml = device_nvml()
+    clock_mhz = nvml.ask("nvmlDeviceGetMaxClockInfo", _SM_CLOCK) if nvml is not None else None
+    if clock_mhz is None:
         return None
-    clock_mhz = nvml.nvmlDeviceGetMaxClockInfo(_handle(nvml), nvml.NVML_CLOCK_SM)
     properties = torch.cuda.get_device_properties(0)
     capability = (properties.major, properties.minor)
     return flops_a_second(capability, properties.multi_processor_count, clock_mhz * 1e6, dtypes)
+
+
+def spec_flops_a_second(kind: str) -> float | None:
+    """Return what a product of matrices of `kind` could do at most at the boost clock; None if not known.
+
+    float32 without TF32 runs on the cores and not on the matrix units.
+    """
+    properties = torch.cuda.get_device_properties(0)
+    clock_hz = 1e3 * getattr(properties, "clock_rate", 0)
+    capability, sms = (properties.major, properties.minor), properties.multi_processor_count
+    if kind == "float32":
+        return core_flops_a_second(capability, sms, clock_hz)
+    return flops_a_second(capability, sms, clock_hz, ["float32" if kind == TF32 else kind])

@@ -31,3 +31,17 @@ def flops_a_second(
         return None
     share = 1.0 if names & _HALVES else _SINGLE_SHARE
     return rate * share * sms * clock_hz
+
+
+_LANES = {
+    (7, 0): 64, (7, 2): 64, (7, 5): 64, (8, 0): 64, (8, 6): 128, (8, 7): 128, (8, 9): 128,
+    (9, 0): 128, (10, 0): 128, (10, 3): 128, (12, 0): 128, (12, 1): 128,
+}  # fmt: skip
+"""Multiply-adds of float32 that the cores of one SM do in a clock; CUDA C++ Programming Guide, table
+"Throughput of Native Arithmetic Instructions"."""
+
+
+def core_flops_a_second(capability: tuple[int, int], sms: int, clock_hz: float) -> float | None:
+    """Return the most operations a second on float32 without matrix units; None where that is not known."""
+    lanes = _LANES.get(capability)
+    return 2.0 * lanes * sms * clock_hz if lanes is not None and clock_hz else None

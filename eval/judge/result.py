@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from eval.judge import audit, stats
+from eval.judge import audit, conditions, stats
 from eval.records import ConfigTime, KernelTime, Ratio, Speedup, Timing
 
 if TYPE_CHECKING:
     from eval.judge.baselines import Baselines
+    from eval.judge.floor import Floor
     from eval.judge.timing import Contestant, TimingSession
     from eval.records import Job
 
 _MOST_ROWS = 64
-_EVENT_MATTERS_MS = 0.05
+_LEAST_MS = 1e-6
 
 
 def build_timing(
     job: Job, baselines: Baselines, session: TimingSession, candidate: Contestant,
     contestants: list[Contestant], clocks: tuple[dict[str, Any], dict[str, Any]],
-    kept: Mapping[str, list[float]] | None = None,
+    kept: Mapping[str, list[float]] | None = None, again: Sequence[str] = (),
 ) -> Timing:  # fmt: skip
     """Return medians, intervals, speed-ups, floor and decision for one candidate.
 
-    `kept` are samples in ms of baselines that did not take turns this time.
+    `kept` are samples in ms of baselines that did not take turns this time, `again` says why the session
+    before this one was not believed.
     """
     samples = {c.role: corrected(session, c.event_ms) for c in [candidate, *contestants]} | dict(kept or {})
     own = stats.quantity(samples["candidate"])
@@ -33,15 +35,10 @@ def build_timing(
         for role, values in samples.items()
         if role != "candidate"
     }
-    throttled = any(clock.get("throttled") for clock in clocks)
-    drifting = [role for role, values in samples.items() if stats.drifts(values)]
-    stable = not throttled and not drifting
-    notes = list(baselines.notes)
-    notes += [f"{role} drifted by more than 3 %" for role in drifting]
-    notes += ["the GPU throttled"] if throttled else []
-    notes += [] if clocks[0] else ["NVML is not there: clocks and throttling were not read"]
-    floor_ms = baselines.floor_ms
-    moved = baselines.moved_bytes
+    doubts = unsettled(samples, clocks)
+    notes = [*baselines.notes, *doubts, *conditions.remarks(*clocks)]
+    notes += [f"measured a second time, since the first time {'; '.join(again)}"] if again else []
+    floor, moved = baselines.floor, baselines.floor_bytes
     return Timing(
         candidate_ms=own,
         eager_ms=stats.quantity(samples["eager"]),
@@ -49,16 +46,14 @@ def build_timing(
         compile_note=baselines.compile_note,
         current_ms=stats.quantity(samples["current"]) if "current" in samples else None,
         judge_ms=audit.judge_ms(candidate, contestants),
-        floor_ms=floor_ms,
-        fraction_of_floor=floor_ms / own.median,
+        **floor_facts(floor, own.median),
         hard_limit_ms=baselines.hard_limit_ms,
-        copy_gb_per_s=baselines.copy_gb_per_s,
         bytes=moved,
         flops=baselines.flops,
         gb_per_s=moved / (own.median * 1e-3) / 1e9,
         speedup=Speedup(**gains),
-        decision=stats.decide(gains.get("current"), job.min_gain, stable=stable),
-        stable=stable,
+        decision=stats.decide(gains.get("current"), job.min_gain, stable=not doubts),
+        stable=not doubts,
         baselines="session" if kept else "live",
         notes=tuple(notes),
         samples_ms={role: tuple(round(value, 6) for value in values) for role, values in samples.items()},
@@ -82,10 +77,32 @@ def build_timing(
 
 
 def corrected(session: TimingSession, event_ms: list[float]) -> list[float]:
-    """Subtract the cost of the events themselves where it matters, below 50 µs."""
-    if stats.median(event_ms) >= _EVENT_MATTERS_MS:
-        return event_ms
-    return [max(value - session.event_null_ms, 1e-6) for value in event_ms]
+    """Subtract what an event pair shows when nothing is between: from all, so that no time jumps."""
+    return [max(value - session.event_null_ms, _LEAST_MS) for value in event_ms]
+
+
+def unsettled(samples: Mapping[str, Sequence[float]], clocks: tuple[Mapping[str, Any], ...]) -> list[str]:
+    """Say why the times of a session, by role in ms, are not to be relied on; nothing where they are.
+
+    `clocks` are what the driver said before and after it.
+    """
+    drifting = [f"{role} drifted by more than 3 %" for role, ms in samples.items() if stats.drifts(list(ms))]
+    return [*drifting, *conditions.disturbances(*clocks)]
+
+
+def floor_facts(floor: Floor | None, median_ms: float) -> dict[str, Any]:
+    """Return what `Timing` says of the floor and of what it rests on."""
+    if floor is None:
+        return {}
+    measured_copy = floor.copy is not None and floor.copy.source == "measured"
+    return {
+        "floor_ms": floor.ms,
+        "fraction_of_floor": floor.ms / median_ms,
+        "floor_by": floor.by,
+        "floor_source": floor.source,
+        "copy_gb_per_s": floor.copy.value / 1e9 if floor.copy is not None and measured_copy else None,
+        "peak_tflop_per_s": floor.peak.value / 1e12 if floor.peak is not None else None,
+    }
 
 
 def kernel_shares(raw: Any, own: tuple[str, ...]) -> tuple[KernelTime, ...]:

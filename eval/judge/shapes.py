@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from eval.judge import stats
 from eval.records import Job, Passed, Problem, Quantity, Ratio, Speedup, Timing, Verdict
+
+FloorBy = Literal["bytes", "flops"] | None
 
 
 def official_sizes(problem: Problem) -> tuple[str, ...]:
@@ -63,8 +65,11 @@ def mean_timing(timings: dict[str, Timing], min_gain: float | None) -> Timing:
         current_ms=_quantity([one.current_ms for one in every]),
         judge_ms=_mean([one.judge_ms for one in every]),
         floor_ms=_mean([one.floor_ms for one in every]),
+        floor_by=_same([one.floor_by for one in every]),
+        floor_source="spec" if any(one.floor_source == "spec" for one in every) else every[0].floor_source,
         fraction_of_floor=_mean([one.fraction_of_floor for one in every]),
         copy_gb_per_s=every[0].copy_gb_per_s,
+        peak_tflop_per_s=next((one.peak_tflop_per_s for one in every if one.peak_tflop_per_s), None),
         speedup=Speedup(
             eager=_ratio([one.speedup.eager for one in every]),
             compile=_ratio([one.speedup.compile for one in every]),
@@ -78,6 +83,10 @@ def mean_timing(timings: dict[str, Timing], min_gain: float | None) -> Timing:
         notes=(f"geometric means over {', '.join(timings)}", *(note for one in every for note in one.notes)),
         shapes=timings,
     )
+
+
+def _same(values: Sequence[FloorBy]) -> FloorBy:
+    return values[0] if len(set(values)) == 1 else None
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
