@@ -14,11 +14,13 @@ from eval.dry_launch import H100
 from eval.dry_launch.compiling import AheadCompiler, Target
 from eval.dry_launch.launcher import properties
 from eval.judge.ahead import Ahead
+from eval.judge.faults import BrokenJudgeError
 from eval.judge.processes import Zygote
 from eval.judge.proposals import references
 from eval.judge.reference import CaseReference, size_case
 from eval.judge.regions import HostRegion, strides
 from eval.judge.runner import Runner
+from eval.judge.standby import seed
 from eval.plain import encode
 from eval.records import Limits
 from eval.runner import cache_pack
@@ -54,16 +56,15 @@ class Second:
 
     def __init__(self, zygote, code, data):
         self.region = HostRegion(cache_pack.MOST_BYTES, 0)
-        self.runner = Runner(zygote, self.region, LIMITS, hidden=(), cuda=False)
-        self.seeded = self.keys(data)
+        self.runner = Runner(zygote, self.region, LIMITS, hidden=(), cuda=False, wait=False)
+        self.runner.enter()
+        self.seeded = seed(self.runner, self.region, data)
         self.runner.ask_plain({"op": "target", **TARGET.model_dump(), "plain": False})
         self.runner.load(code, "ModelNew")
 
-    def keys(self, data=b""):
-        """Write `data` to the cache, and count what is in it."""
-        if data:
-            self.region.base[: len(data)].numpy()[:] = memoryview(data)
-        return self.runner.ask_plain({"op": "cache", "size": len(data)})["keys"]
+    def keys(self):
+        """Count what is in the cache."""
+        return self.runner.ask_plain({"op": "cache", "size": 0})["keys"]
 
     def launch(self, case, place="meta"):
         inputs = [
@@ -180,3 +181,22 @@ def test_one_that_dies_is_replaced_and_all_ends_with_the_judge(ahead):
     assert until(lambda: not any(map(exists, last)))
     ahead.announce(work(TUNED))
     assert ahead.take(work(TUNED)) is None
+
+
+def test_a_runner_that_waits_is_inside_its_walls_before_it_is_asked(zygote):
+    with closing(Second(zygote, HONEST, b"")) as second:
+        assert second.runner.sandbox or second.runner.sandbox_missing
+        second.runner.enter()
+        assert second.runner.alive()
+        assert second.seeded == second.keys() == 0
+    assert not second.runner.alive()
+
+
+def test_one_that_dies_while_it_waits_is_told_when_it_is_taken(zygote):
+    with closing(HostRegion(64, 64)) as region:
+        waiting = Runner(zygote, region, LIMITS, hidden=(), cuda=False, wait=False)
+        os.kill(waiting.pid, signal.SIGKILL)
+        with pytest.raises(BrokenJudgeError, match="did not start"):
+            waiting.enter()
+        assert not waiting.alive()
+    assert zygote.healthy

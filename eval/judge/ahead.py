@@ -48,15 +48,15 @@ def spare_cores() -> int:
         quota, period = _CPU_QUOTA.read_text().split()
         cores = min(cores, int(quota) / int(period))
     gpus = len(list(_GPUS.iterdir())) if _GPUS.is_dir() else 1
-    return max(1, min(_MOST_WORKERS, int(cores / max(gpus, 1)) - _SPARED_CORES))
+    return max(0, min(_MOST_WORKERS, int(cores / max(gpus, 1)) - _SPARED_CORES))
 
 
 class Ahead:
     """Starts the process that compiles ahead with the first candidate that is announced."""
 
-    def __init__(self, target: Target, workers: int | None = None) -> None:
-        """`workers` processes compile at once, by default as many as there are cores to spare."""
-        self._target, self._workers = target, workers or spare_cores()
+    def __init__(self, target: Target, workers: int) -> None:
+        """`workers` processes compile at once."""
+        self._target, self._workers = target, workers
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: protocol.Channel
         self._starts = 0

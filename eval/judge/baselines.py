@@ -143,6 +143,11 @@ class Baselines:
         return self._contestants
 
     @property
+    def apart(self) -> bool:
+        """Tell whether candidates have a region that no baseline lives in."""
+        return all(one.region is not self.candidate_region for one in self._contestants)
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the times should know."""
         shared = self._plan.regions < len(self._contestants) + 1

@@ -13,7 +13,7 @@ import torch
 from eval.dry_launch.compiling import Target
 from eval.dry_launch.launcher import compiler_is_here, properties
 from eval.dry_launch.records import H100
-from eval.judge.ahead import Ahead, job_key
+from eval.judge.ahead import Ahead, job_key, spare_cores
 from eval.judge.standby import Place, Standby
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ class Lookahead:
     def announce(self, job: Job) -> None:
         """Take note of a job that may come soon, the soonest first."""
         self._announced.append(job)
-        if self._ahead is None and compiler_is_here():
-            self._ahead = Ahead(_target())
+        if self._ahead is None and spare_cores() and compiler_is_here():
+            self._ahead = Ahead(_target(), spare_cores())
         if self._ahead is not None:
             with contextlib.suppress(OSError):
                 self._ahead.announce(job)
@@ -69,7 +69,7 @@ class Lookahead:
 
     def prepare(self, baselines: Baselines, in_use: Region) -> None:
         """Start a runner for the next job, where it will find these baselines."""
-        if self._next is not None and baselines.fits(self._next):
+        if self._next is not None and baselines.apart and baselines.fits(self._next):
             self._standby.begin(baselines.candidate_region, in_use, self._next.limits)
 
     def settle(self) -> None:

@@ -107,7 +107,7 @@ def seed(runner: Runner, region: Region, cache: bytes | None) -> int:
 
     A runner that dies of this says so when it is asked to load.
     """
-    if cache is None or len(cache) > region.split:
+    if not cache or len(cache) > region.split:
         return 0
     region.base[: len(cache)].copy_(torch.frombuffer(bytearray(cache), dtype=torch.uint8))
     if region.base.is_cuda:
