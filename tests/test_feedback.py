@@ -166,3 +166,17 @@ def test_feedback_and_history_have_their_hashes():
     prompt = rendered(feedback="slower", history="1. slower")
     assert {"feedback", "history"} <= set(prompt.sources)
     assert set(compared(rendered(), prompt).sources) == {"feedback", "history"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({}, "is 2.84 ms: 62 % of that speed is reached."),
+        ({"floor_by": "bytes", "floor_source": "measured"}, "is 2.84 ms: 62 % of that speed is reached."),
+        ({"floor_by": "flops"}, "is 2.84 ms, set by arithmetic and not by memory: 62 % of"),
+        ({"floor_by": "bytes", "floor_source": "spec"}, "is 2.84 ms, by the GPU's data sheet: 62 % of"),
+    ],
+)
+def test_the_floor_says_what_it_rests_on(fields, said):
+    text = of(passed(timing(2.0, current=1.5, fraction=0.62, **fields)))
+    assert f"The floor, what a good kernel can hope for, {said}" in text

@@ -307,6 +307,13 @@ def test_why_a_fast_pass_is_off_the_stage_track():
     assert "current code" not in why(row)[1]
 
 
+def test_why_the_floor_is_where_it_is():
+    row = attempt(1, passed(timing(2.0, fraction=0.5, floor_by="flops", floor_source="spec")))
+    assert "is 2.84 ms, set by arithmetic and not by memory, by the GPU's data sheet: it" in " ".join(
+        why(row)
+    )
+
+
 def test_why_not_timed():
     assert "not timed" in why(attempt(1, passed(device="cpu", stage=None)))[0]
     assert "not decided" in why(attempt(1, passed(device="cpu", stage=None)))[1]

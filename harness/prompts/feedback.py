@@ -131,12 +131,18 @@ def _speed(timing: Timing) -> Iterator[str]:
     if timing.floor_ms is not None and timing.fraction_of_floor is not None:
         share = 100 * timing.fraction_of_floor
         floor = f"The floor, what a good kernel can hope for, is {timing.floor_ms:.4g} ms"
-        yield f"{floor}: {share:.0f} % of that speed is reached."
+        yield f"{floor}{floor_grounds(timing)}: {share:.0f} % of that speed is reached."
     if not timing.stable:
         yield "The timing was not stable."
     yield from kernel_shares(timing.kernels)
     if timing.chosen:
         yield f"The autotuner chose {_config(timing.chosen)}."
+
+
+def floor_grounds(timing: Timing) -> str:
+    """Say what the floor rests on, where that is not memory or was not measured, to follow the figure."""
+    by = ", set by arithmetic and not by memory" if timing.floor_by == "flops" else ""
+    return by + (", by the GPU's data sheet" if timing.floor_source == "spec" else "")
 
 
 def kernel_shares(kernels: Sequence[KernelTime]) -> Iterator[str]:

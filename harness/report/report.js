@@ -69,10 +69,13 @@ function timingView(timing) {
     facts([
       ["decision", timing.decision], ["stable", timing.stable ? "yes" : "no"],
       ["fraction of floor", timing.fraction_of_floor === null ? null : percent(timing.fraction_of_floor)],
+      ["floor is set by", { bytes: "memory", flops: "arithmetic" }[timing.floor_by]],
+      ["floor is taken from", timing.floor_source === "spec" ? "the GPU's data sheet" : null],
       ["judge's clock", timing.judge_ms === null ? null : number(timing.judge_ms) + " ms"],
       ["hard limit", timing.hard_limit_ms === null ? null : number(timing.hard_limit_ms) + " ms"],
       ["bandwidth", timing.gb_per_s === null ? null : number(timing.gb_per_s) + " GB/s"],
       ["copy bandwidth", timing.copy_gb_per_s === null ? null : number(timing.copy_gb_per_s) + " GB/s"],
+      ["matrix products", timing.peak_tflop_per_s ? number(timing.peak_tflop_per_s) + " TFLOP/s" : null],
       ["no torch.compile", timing.compile_note],
     ]),
     samplesView(timing.samples_ms, ROLES),

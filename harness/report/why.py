@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from eval.records import Failed, Incorrect, Passed, Rejected, Timing, Verdict, Violation
+from harness.prompts.feedback import floor_grounds
 from harness.records import Attempt
 from harness.scores import percent, times
 
@@ -136,7 +137,7 @@ def _speed(timing: Timing) -> list[str]:
     parts = [f"{times(ratio.median)} against {name}" for name, ratio in against.items() if ratio]
     sentences = [f"One call takes {timing.candidate_ms.median:.4g} ms: {', '.join(parts)}."]
     if timing.fraction_of_floor is not None and timing.floor_ms is not None:
-        floor = f"{timing.floor_ms:.4g} ms"
+        floor = f"{timing.floor_ms:.4g} ms{floor_grounds(timing)}"
         share = percent(timing.fraction_of_floor)
         sentences.append(
             f"The floor, what a good kernel can hope for, is {floor}: it reaches {share} of that speed."
