@@ -6,6 +6,7 @@ card has room for one region more; two regions then take turns.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -55,7 +56,8 @@ class Standby:
         region.poison([])
         torch.cuda.synchronize()
         self._place = region, limits
-        self._waiting = Runner(self._zygote, region, limits, hidden=hidden_paths(), cuda=True, wait=False)
+        with suppress(BrokenJudgeError):
+            self._waiting = Runner(self._zygote, region, limits, hidden=hidden_paths(), cuda=True, wait=False)
 
     def _other(self, home: DeviceRegion) -> DeviceRegion | None:
         if self._second is None and _room_for(home.size_bytes):
