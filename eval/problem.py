@@ -52,9 +52,9 @@ class Problem(Record):
     """Other ranks, dims, layouts and dtypes; they earn `robust` and decide nothing."""
     cpu_dtypes: tuple[str, ...] = ("float32",)
     min_bytes: dict[str, float] = {}
-    """Bytes that no implementation can avoid moving, by size profile; replaces inputs plus outputs."""
+    """Bytes that no implementation can avoid moving, by size profile; the floor counts these, if given."""
     min_flops: dict[str, float] = {}
-    """Floating-point operations that no implementation can avoid, by size profile."""
+    """Floating-point operations that no implementation can avoid, by size profile; replaces the counted."""
     error_budget: dict[str, float] = {}
     """Tolerance by dtype, in units of eps(dtype) times the element's scale; replaces the default."""
     error_scale: str | None = None
