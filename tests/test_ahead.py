@@ -47,7 +47,7 @@ def compiler(zygote):
     return AheadCompiler(zygote, TARGET, 2)
 
 
-def ignore(_):
+def ignore(*_):
     pass
 
 
@@ -93,7 +93,7 @@ def every_case():
     ids=["honest", "tuned", "looks at contents"],
 )
 def test_no_case_and_no_configuration_compiles_again(zygote, compiler, code, place, least):
-    data = compiler.compile(work(code), ignore)
+    data = compiler.compile(work(code), ignore, ignore)
     with closing(Second(zygote, code, data)) as second:
         assert second.seeded >= least
         for case in every_case():
@@ -105,7 +105,9 @@ def test_no_case_and_no_configuration_compiles_again(zygote, compiler, code, pla
 
 def test_variants_are_compiled_too_and_what_was_not_announced_is_compiled_where_it_runs(zygote, compiler):
     bare = PROBLEM.model_copy(update={"variants": (), "hash": "affine without variants"})
-    some, every = (compiler.compile(work(HONEST, problem=problem), ignore) for problem in (bare, PROBLEM))
+    some, every = (
+        compiler.compile(work(HONEST, problem=problem), ignore, ignore) for problem in (bare, PROBLEM)
+    )
     variants = references(PROBLEM, PROBLEM.variants)
     with closing(Second(zygote, HONEST, some)) as second:
         for case in variants:
@@ -133,7 +135,7 @@ FRUITLESS = {
 
 @pytest.mark.parametrize("code", FRUITLESS.values(), ids=FRUITLESS)
 def test_who_fails_here_leaves_nothing(compiler, code):
-    assert compiler.compile(work(code), ignore) == b""
+    assert compiler.compile(work(code), ignore, ignore) == b""
 
 
 @pytest.fixture(scope="module")

@@ -51,11 +51,14 @@ class AheadCompiler:
         self._zygote, self._target, self._workers = zygote, target, workers
         self._cases: dict[tuple[str, str | None], list[dict[str, Any]]] = {}
 
-    def compile(self, job: Job, at_work: Callable[[int | None], None]) -> bytes:
+    def compile(
+        self, job: Job, at_work: Callable[[int | None], None], all_noted: Callable[[], None]
+    ) -> bytes:
         """Return a Triton cache as `cache_pack` makes it, empty where nothing could be compiled.
 
         `at_work` is told the process id of the runner before any of the candidate's code runs, and None
-        before that number may mean another process.
+        before that number may mean another process. `all_noted` is called when the candidate has been run on
+        every case, and the compiler alone is at work.
 
         Raises:
             JudgeError: the problem or the machine does not allow it.
@@ -66,7 +69,11 @@ class AheadCompiler:
             runner = Runner(self._zygote, region, _bounded(job.limits), hidden=hidden_paths(), cuda=False)
             try:
                 at_work(runner.pid)
-                size = self._ask(runner, job, messages)
+                self._note(runner, job, messages)
+                all_noted()
+                size = runner.ask_plain({"op": "compile", "workers": self._workers}).get("size")
+                if type(size) is not int or not 0 <= size <= MOST_BYTES:
+                    return b""
                 return bytes(region.base[:size].numpy().tobytes())
             except FaultRaised:
                 return b""
@@ -74,7 +81,7 @@ class AheadCompiler:
                 at_work(None)
                 runner.kill()
 
-    def _ask(self, runner: Runner, job: Job, messages: list[dict[str, Any]]) -> int:
+    def _note(self, runner: Runner, job: Job, messages: list[dict[str, Any]]) -> None:
         target = {**self._target.model_dump(), "plain": False, "ahead": True}
         runner.ask_plain({"op": "target", **target})
         runner.load(job.code, "ModelNew")
@@ -82,8 +89,6 @@ class AheadCompiler:
             answer = runner.ask_plain({**message, "place": "meta"})
             if message["elements"] <= _FEW_ELEMENTS and _needs_data(answer):
                 runner.ask_plain({**message, "place": "cpu"})
-        size = runner.ask_plain({"op": "compile", "workers": self._workers}).get("size")
-        return size if type(size) is int and 0 <= size <= MOST_BYTES else 0
 
     def _messages(self, job: Job) -> list[dict[str, Any]]:
         key = (job.problem.hash, job.size)

@@ -28,7 +28,9 @@ MOST_ANNOUNCED = 4
 _MOST_WORKERS = 8
 _SPARED_CORES = 2
 """For the judge and for the runner that it is timing."""
-_PATIENCE_SECONDS = 4.0
+_PATIENCE_SECONDS, _COMPILING_SECONDS = 4.0, 60.0
+"""How long a job's turn waits for its own compilation: while the candidate is still being run, where it may
+hang, and while the compiler is at work, which by several processes it is faster than in the runner."""
 _SEND_SECONDS = 0.005
 _MOST_STARTS = 3
 _EXIT_SECONDS = 3.0
@@ -63,6 +65,7 @@ class Ahead:
         self._ready = False
         self._expected: dict[str, int | None] = {}
         """Descriptor of what was compiled, by job; None where that is still to come."""
+        self._compiling: set[str] = set()
 
     def ready(self) -> bool:
         """Tell whether the process is warm, without waiting for it."""
@@ -89,9 +92,11 @@ class Ahead:
         key = job_key(job)
         if key not in self._expected:
             return None
-        deadline = time.monotonic() + patience_s
-        while self._expected.get(key) is None and self._receive(deadline):
-            pass
+        now = time.monotonic()
+        while self._expected.get(key) is None:
+            wait_s = _COMPILING_SECONDS if patience_s and key in self._compiling else patience_s
+            if not self._receive(now + wait_s):
+                break
         fd = self._expected.get(key)
         data = os.pread(fd, MOST_BYTES, 0) if fd is not None else None
         self.forget(key)
@@ -135,8 +140,10 @@ class Ahead:
         key = message.get("key")
         if key is None:
             self._ready = True
-        elif fds and self._expected.get(key, -1) is None:
-            self._expected[key] = fds.pop()
+        elif self._expected.get(key, -1) is None:
+            self._compiling.add(key)
+            if fds:
+                self._expected[key] = fds.pop()
         for fd in fds:
             os.close(fd)
         return True
@@ -146,6 +153,7 @@ class Ahead:
         if key not in self._expected:
             return
         fd = self._expected.pop(key)
+        self._compiling.discard(key)
         if fd is not None:
             os.close(fd)
         elif self._process is not None:
@@ -158,6 +166,7 @@ class Ahead:
             if fd is not None:
                 os.close(fd)
         self._expected.clear()
+        self._compiling.clear()
         if process is None:
             return
         self._channel.close()

@@ -2,8 +2,9 @@
 
 Usage: python -m eval.judge.ahead_worker SOCKET_FD
 
-It is told the GPU, then of jobs, each with its text in a descriptor; it answers with a descriptor of what
-was compiled, empty where nothing was. It ends with the judge, and what it started ends with it.
+It is told the GPU, then of jobs, each with its text in a descriptor. It answers with a job's key when the
+compiler alone is at work on it, and then with a descriptor of what was compiled, empty where nothing was.
+It ends with the judge, and what it started ends with it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from typing import NamedTuple
 
 from eval import rules
@@ -106,7 +109,7 @@ def main() -> None:
         try:
             channel.send({"ready": True})
             while (task := inbox.next()) is not None:
-                data = _compiled(compiler, task, inbox)
+                data = _compiled(compiler, task, inbox, partial(channel.send, {"key": task.key}))
                 with packed_file(data) as fd:
                     channel.send({"key": task.key}, [fd])
         except (ChannelClosedError, ChannelTimeoutError):
@@ -132,12 +135,12 @@ def _read(channel: Channel, inbox: _Inbox) -> None:
     os._exit(1)
 
 
-def _compiled(compiler: AheadCompiler, task: _Task, inbox: _Inbox) -> bytes:
+def _compiled(compiler: AheadCompiler, task: _Task, inbox: _Inbox, all_noted: Callable[[], None]) -> bytes:
     job = Job.model_validate_json(task.text)
     if rules.static_verdict(rules.check_code(job.code, mode=job.rules)) is not None:
         return b""
     try:
-        return compiler.compile(job, inbox.at_work)
+        return compiler.compile(job, inbox.at_work, all_noted)
     except BrokenJudgeError:
         raise
     except JudgeError:
