@@ -74,8 +74,9 @@ def busy(
 
     `running` have a context on it and `worked` did something since; `own` is this process, which has a
     context too: where NVML does not list it, it hides processes or numbers them for another namespace.
+    `family` are `own` and those below it; without any of them this system does not tell who is whose child.
     """
-    if running is None or own not in running:
+    if running is None or own not in running or set(family) <= {own}:
         return None
     others = set(running) - set(family)
     if not others:

@@ -1,0 +1,86 @@
+"""On a GPU: what times are compared with, and candidates and references that are no good."""
+
+import pytest
+
+pytest.importorskip("torch", reason="needs the extra `eval`")
+
+from eval import Judge
+from eval.records import Failed, Job, Passed
+from harness.problems import load_problem
+
+pytestmark = pytest.mark.gpu
+SIZE = "4096"
+LEAK = """
+
+_plain = ModelNew.forward
+
+def _leaky(self, *inputs):
+    self.kept = [*getattr(self, "kept", []), torch.empty(1 << 28, dtype=torch.uint8, device="cuda")]
+    return _plain(self, *inputs)
+
+ModelNew.forward = _leaky
+"""
+NOT_COMPILED = """
+
+def _refuse(*_, **__):
+    raise RuntimeError("nothing compiles here")
+
+torch.compile = _refuse
+"""
+
+
+@pytest.fixture(scope="module")
+def seed():
+    return load_problem("cumsum_exclusive")
+
+
+@pytest.fixture(scope="module")
+def judge_on_gpu():
+    with Judge("cuda") as judge:
+        yield judge
+
+
+def job(problem, code, **more):
+    return Job(problem=problem, code=code, size=SIZE, device="cuda", **more)
+
+
+def test_ceilings_lie_below_the_data_sheet():
+    from eval.judge import gpu, measured
+
+    pins = gpu.pin_gb_per_s()
+    assert pins is None or 0.3 * pins < gpu.copy_gb_per_s() < pins
+    products = {kind: measured.flops_a_second(kind) for kind in ("float32", "bfloat16")}
+    assert products["float32"] < products["bfloat16"]
+    for kind, value in products.items():
+        spec = gpu.spec_flops_a_second(kind)
+        assert spec is None or 0.1 * spec < value < 1.2 * spec
+
+
+def test_a_verdict_says_what_its_floor_rests_on(judge_on_gpu, seed):
+    verdict = judge_on_gpu.evaluate(job(seed.problem, seed.solution.read_text()))
+    assert isinstance(verdict, Passed), verdict.detail
+    timing = verdict.timing
+    assert (timing.floor_by, timing.floor_source) == ("bytes", "measured")
+    assert timing.bytes == seed.problem.min_bytes[SIZE]
+    assert timing.floor_ms == pytest.approx(timing.bytes / timing.copy_gb_per_s / 1e6)
+    assert timing.peak_tflop_per_s is None
+
+
+def test_a_candidate_that_takes_more_in_each_call_is_told_how_much(judge_on_gpu, seed):
+    leaky = seed.solution.read_text() + LEAK
+    verdict = judge_on_gpu.evaluate(job(seed.problem, leaky, rules="off", audits=False))
+    assert isinstance(verdict, Failed), verdict.detail
+    assert verdict.phase == "memory"
+    assert "out of device memory: " in verdict.detail
+    assert f"{1 << 28} more than the" in verdict.detail
+
+
+def test_a_reference_that_does_not_compile_is_timed_all_the_same(judge_on_gpu, seed):
+    problem = seed.problem.model_copy(
+        update={"reference": seed.problem.reference + NOT_COMPILED, "hash": "not compiled"}
+    )
+    verdict = judge_on_gpu.evaluate(job(problem, seed.solution.read_text()))
+    assert isinstance(verdict, Passed), verdict.detail
+    assert verdict.timing.compile_ms is None
+    assert "nothing compiles here" in verdict.timing.compile_note
+    assert verdict.timing.speedup.eager.median > 0
