@@ -29,6 +29,7 @@ from eval.tensors import dtype_name
 TARGET = Target(capability=90, properties=properties(H100))
 LIMITS = Limits(seconds=120, call_seconds=60)
 TUNED = candidate(RUN_TUNED, top=AUTOTUNED)
+WRONG = HONEST.replace("* factor + 1", "* factor + 2")
 LOOKS = candidate("assert float(x[0, 0]) < 1e9\nreturn run(x, self.factor)")
 
 

@@ -2,14 +2,13 @@
 
 import pytest
 from judge_work import HONEST, ended
+from test_ahead import WRONG
 from test_executors import fatal, quick
 
 pytest.importorskip("triton", reason="needs the extra `eval`")
 
 from harness.executors import LocalExecutor, NoSlotError
 from harness.executors.tasks import Task, Tasks
-
-WRONG = HONEST.replace("* factor + 1", "* factor + 2")
 
 
 def tasks_of(slots, number):

@@ -39,7 +39,7 @@ class Lookahead:
         """Take note of a job that may come soon, the soonest first."""
         self._announced.append(job)
         if self._ahead is None and spare_cores() and compiler_is_here():
-            self._ahead = Ahead(_target(), spare_cores())
+            self._ahead = Ahead(this_gpu(), spare_cores())
         if self._ahead is not None:
             with contextlib.suppress(OSError):
                 self._ahead.announce(job)
@@ -87,7 +87,8 @@ class Lookahead:
             self._ahead.close()
 
 
-def _target() -> Target:
+def this_gpu() -> Target:
+    """Describe the GPU of this process, for those who compile for it elsewhere."""
     real = torch.cuda.get_device_properties(0)
     told = {name: getattr(real, name) for name in dir(real) if not name.startswith("_")}
     plain = {name: value for name, value in told.items() if isinstance(value, int | str)}
