@@ -1,0 +1,101 @@
+"""From the samples of a session to what a verdict says, on contestants that ran nowhere."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="needs the extra `eval`")
+
+from eval.judge.ceilings import Ceiling
+from eval.judge.floor import Floor
+from eval.judge.result import build_timing
+from eval.judge.timing import Contestant
+
+EVENT_MS = 0.002
+FLOOR = Floor(2.84, "bytes", "measured", Ceiling(3.02e12, "measured"), None)
+CALM = ({"at_us": 0, "throttle_reasons": 0x1}, {"at_us": 5_000_000, "throttle_reasons": 0x1, "busy": False})
+
+
+def contestant(role, ms, *, drift=0.0, seed=0, count=40):
+    rng = np.random.default_rng(seed)
+    made = Contestant(role, None, None, None, "key", trusted=role != "candidate")
+    for at in range(count):
+        event = ms * (1 + 0.001 * rng.standard_normal()) * (1 + drift * at / count) + EVENT_MS
+        made.event_ms.append(event)
+        made.rung_ms.append(event + 0.18)
+        made.sealed_ms.append(0.06)
+    return made
+
+
+def timed(candidate, others, *, clocks=CALM, floor=FLOOR, min_gain=0.01, **more):
+    session = SimpleNamespace(
+        event_null_ms=EVENT_MS, null_ms=0.18, null_spread_ms=0.001, checked=9, calls=1
+    )  # fmt: skip
+    baselines = SimpleNamespace(
+        notes=(), floor=floor, floor_bytes=8.59e9, compile_note="compile: it has no rule for that",
+        hard_limit_ms=2.4, flops=None,
+    )  # fmt: skip
+    job = SimpleNamespace(min_gain=min_gain)
+    return build_timing(job, baselines, session, candidate, others, clocks, **more)
+
+
+@pytest.fixture
+def others():
+    return [contestant("eager", 9.0, seed=1), contestant("current", 7.7, seed=2)]
+
+
+def test_a_calm_session(others):
+    timing = timed(contestant("candidate", 3.0), others)
+    assert timing.candidate_ms.median == pytest.approx(3.0, rel=1e-3)
+    assert timing.speedup.eager.median == pytest.approx(3.0, rel=2e-3)
+    assert (timing.decision, timing.stable, timing.notes) == ("keep", True, ())
+    assert timing.fraction_of_floor == pytest.approx(2.84 / 3.0, rel=1e-3)
+    assert timing.gb_per_s == pytest.approx(8.59e9 / 3.0e-3 / 1e9, rel=1e-3)
+    assert timing.copy_gb_per_s == 3020
+    assert (timing.compile_ms, timing.compile_note) == (None, "compile: it has no rule for that")
+    assert len(timing.samples_ms["candidate"]) == 40
+
+
+@pytest.mark.parametrize(
+    ("drift", "after", "note"),
+    [
+        (0.1, {}, "candidate drifted by more than 3 %"),
+        (0.0, {"throttle_reasons": 0x40}, "the GPU throttled: thermal slowdown by hardware"),
+        (0.0, {"busy": True}, "another process used the GPU"),
+    ],
+)
+def test_a_doubtful_session_is_unstable_and_nothing_is_kept(others, drift, after, note):
+    timing = timed(contestant("candidate", 3.0, drift=drift), others, clocks=(CALM[0], CALM[1] | after))
+    assert (timing.decision, timing.stable, timing.notes) == ("revert", False, (note,))
+
+
+def test_a_second_session_says_what_was_wrong_with_the_first(others):
+    timing = timed(contestant("candidate", 3.0), others, again=("another process used the GPU",))
+    assert timing.stable
+    assert timing.notes == ("measured a second time, since the first time another process used the GPU",)
+
+
+def test_without_nvml_times_stand_and_notes_say_so(others):
+    timing = timed(contestant("candidate", 3.0), others, clocks=({}, {}))
+    assert timing.stable
+    assert "NVML is not there" in timing.notes[0]
+
+
+def test_without_a_floor_the_rest_stands(others):
+    timing = timed(contestant("candidate", 3.0), others, floor=None)
+    assert (timing.floor_ms, timing.fraction_of_floor, timing.floor_by) == (None, None, None)
+    assert timing.speedup.current.median == pytest.approx(7.7 / 3.0, rel=2e-3)
+
+
+def test_a_candidate_faster_than_the_floor_is_shown_as_it_is(others):
+    timing = timed(contestant("candidate", 2.7), others)
+    assert timing.fraction_of_floor > 1
+    assert timing.decision == "keep"
+
+
+def test_times_kept_from_earlier_in_the_session_count(others):
+    kept = {"compile": [5.0, 5.01, 4.99] * 10}
+    timing = timed(contestant("candidate", 3.0), others, kept=kept)
+    assert timing.baselines == "session"
+    assert timing.speedup.compile.median == pytest.approx(5 / 3, rel=2e-3)
