@@ -27,6 +27,20 @@ def _refuse(*_, **__):
 
 torch.compile = _refuse
 """
+NOT_FOR_LONG = """
+
+class _Tired:
+    def __init__(self, model):
+        self.model, self.left = model, 4
+
+    def __call__(self, *inputs):
+        self.left -= 1
+        if self.left < 0:
+            raise RuntimeError("nothing compiles here")
+        return self.model(*inputs)
+
+torch.compile = _Tired
+"""
 
 
 @pytest.fixture(scope="module")
@@ -75,10 +89,9 @@ def test_a_candidate_that_takes_more_in_each_call_is_told_how_much(judge_on_gpu,
     assert f"{1 << 28} more than the" in verdict.detail
 
 
-def test_a_reference_that_does_not_compile_is_timed_all_the_same(judge_on_gpu, seed):
-    problem = seed.problem.model_copy(
-        update={"reference": seed.problem.reference + NOT_COMPILED, "hash": "not compiled"}
-    )
+@pytest.mark.parametrize("how", [NOT_COMPILED, NOT_FOR_LONG], ids=["never", "not for long"])
+def test_a_reference_that_does_not_compile_is_timed_all_the_same(judge_on_gpu, seed, how):
+    problem = seed.problem.model_copy(update={"reference": seed.problem.reference + how, "hash": how})
     verdict = judge_on_gpu.evaluate(job(problem, seed.solution.read_text()))
     assert isinstance(verdict, Passed), verdict.detail
     assert verdict.timing.compile_ms is None

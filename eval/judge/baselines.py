@@ -9,7 +9,7 @@ import torch
 from eval.judge import ceilings, gpu, memory_plan
 from eval.judge.calls import Caller
 from eval.judge.correctness import instance_key
-from eval.judge.faults import FaultRaised, JudgeError, ProblemRefusedError
+from eval.judge.faults import BaselineFailedError, FaultRaised, JudgeError, ProblemRefusedError
 from eval.judge.floor import floor_of, product_kind
 from eval.judge.reference import CaseReference, size_case
 from eval.judge.regions import DeviceRegion
@@ -25,6 +25,7 @@ from eval.tensors import dtype_name
 if TYPE_CHECKING:
     from eval.judge.processes import Zygote
 
+_NOTE_CHARS = 500
 _LIMITS = Limits(seconds=24 * 3600.0, call_seconds=300.0, host_memory_gb=64.0)
 
 
@@ -117,7 +118,7 @@ class Baselines:
         try:
             self._start("compile", self.case.source, "Model", job, compiled=True)
         except JudgeError as error:
-            self.compile_note = str(error)[:500]
+            self.compile_note = str(error)[:_NOTE_CHARS]
         if job.current_code:
             self._start("current", job.current_code, "ModelNew", job)
 
@@ -141,6 +142,22 @@ class Baselines:
         for contestant in self._contestants:
             contestant.clear()
         return self._contestants
+
+    def without(self, failure: BaselineFailedError) -> list[Contestant]:
+        """Give up `torch.compile` of the reference, and return those that are left, with no samples yet.
+
+        Raises:
+            BaselineFailedError: it was another baseline that failed; there is no doing without that.
+
+        """
+        if failure.role != "compile":
+            raise failure
+        self.compile_note, self.session_times = str(failure)[:_NOTE_CHARS], SessionTimes()
+        for contestant in self._contestants:
+            if contestant.role == failure.role:
+                contestant.runner.kill()
+        self._contestants = [one for one in self._contestants if one.role != failure.role]
+        return self.contestants()
 
     @property
     def apart(self) -> bool:

@@ -10,7 +10,7 @@ from eval.judge import gpu
 from eval.judge.audit import disputed
 from eval.judge.baselines import Baselines, official_case
 from eval.judge.calls import Caller
-from eval.judge.faults import FaultRaised, rejected
+from eval.judge.faults import BaselineFailedError, FaultRaised, rejected
 from eval.judge.regions import DeviceRegion, Region, bytes_needed
 from eval.judge.result import build_timing, corrected, unsettled
 from eval.judge.session_times import DRIFT_LIMIT
@@ -128,26 +128,45 @@ class DeviceTrial(Trial):
         """Time the candidate beside all baselines, or beside a canary where their times may be kept."""
         times = self._baselines.session_times
         role = times.canary() if self._job.baselines == "session" else None
-        if role is not None:
-            turns = self._session(candidate, [c for c in self._baselines.contestants() if c.role == role])
-            (canary,) = turns.contestants
-            drift = times.drift(role, corrected(turns.session, canary.event_ms))
-            steady = abs(drift) <= DRIFT_LIMIT and not _doubts(candidate, turns)
-            # One trusted runner alone bounds the exchange too narrowly to accuse anybody.
-            if steady and disputed(candidate, [canary]) is None:
-                return turns._replace(drift=drift, kept=times.others(role))
+        turns = self._beside(candidate, role) if role is not None else None
+        return turns or self._timed(candidate, self._baselines.contestants())
+
+    def _beside(self, candidate: Contestant, role: str) -> _Turns | None:
+        """Time the candidate beside one baseline; None where the kept times of the others do not stand."""
+        times = self._baselines.session_times
+        (canary,) = (one for one in self._baselines.contestants() if one.role == role)
+        try:
+            turns = self._session(candidate, [canary])
+        except BaselineFailedError as failure:
+            self._baselines.without(failure)
             candidate.clear()
-        return self._timed(candidate, self._baselines.contestants())
+            return None
+        drift = times.drift(role, corrected(turns.session, canary.event_ms))
+        steady = abs(drift) <= DRIFT_LIMIT and not _doubts(candidate, turns)
+        # One trusted runner alone bounds the exchange too narrowly to accuse anybody.
+        if steady and disputed(candidate, [canary]) is None:
+            return turns._replace(drift=drift, kept=times.others(role))
+        candidate.clear()
+        return None
 
     def _timed(self, candidate: Contestant, contestants: list[Contestant]) -> _Turns:
         """Run a session, and once more where the first one's times are not to be relied on."""
-        turns = self._session(candidate, contestants)
+        turns = self._with_or_without_compile(candidate, contestants)
         doubts = _doubts(candidate, turns)
         if not doubts:
             return turns
-        for contestant in [candidate, *contestants]:
+        for contestant in [candidate, *turns.contestants]:
             contestant.clear()
-        return self._session(candidate, contestants)._replace(again=tuple(doubts))
+        turns = self._with_or_without_compile(candidate, turns.contestants)
+        return turns._replace(again=tuple(doubts))
+
+    def _with_or_without_compile(self, candidate: Contestant, contestants: list[Contestant]) -> _Turns:
+        try:
+            return self._session(candidate, contestants)
+        except BaselineFailedError as failure:
+            left = self._baselines.without(failure)
+            candidate.clear()
+            return self._session(candidate, left)
 
     def _session(self, candidate: Contestant, contestants: list[Contestant]) -> _Turns:
         target = next((c for c in contestants if c.role == "current"), contestants[0])

@@ -34,6 +34,15 @@ class ProblemRefusedError(JudgeError):
     """The problem cannot be judged, whatever the candidate; the message begins with what is wrong."""
 
 
+class BaselineFailedError(JudgeError):
+    """A baseline failed while it took turns."""
+
+    def __init__(self, role: str, detail: str) -> None:
+        super().__init__(f"baseline {role}: {detail}")
+        self.role = role
+        """``eager``, ``compile`` or ``current``."""
+
+
 class BrokenJudgeError(JudgeError):
     """A failure after which this judge is of no more use: a new one must take its place."""
 

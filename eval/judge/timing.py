@@ -15,7 +15,7 @@ import torch
 
 from eval.gate import MOST_CALLS
 from eval.judge import audit, stats
-from eval.judge.faults import FaultRaised, JudgeError, incorrect
+from eval.judge.faults import BaselineFailedError, FaultRaised, incorrect
 from eval.judge.hiding import Hiding
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class TimingSession:
 
         Raises:
             FaultRaised: the candidate failed or an output was wrong.
-            JudgeError: a baseline failed.
+            BaselineFailedError: a baseline failed.
 
         """
         for _ in range(_WARM_UP_CALLS):
@@ -132,7 +132,7 @@ class TimingSession:
                 self._turn(contestant, family, fresh=place == 0 or not contestant.trusted)
             except FaultRaised as raised:
                 if contestant.trusted:
-                    raise JudgeError(f"baseline {contestant.role}: {raised.detail}") from raised
+                    raise BaselineFailedError(contestant.role, raised.detail) from raised
                 raise
 
     def _turn(self, contestant: Contestant, family: str, *, fresh: bool) -> None:
