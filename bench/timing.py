@@ -77,10 +77,11 @@ def job_of(problem: Problem, code: str, **more: Any) -> Job:
 
 
 def ring(job: Job, zygote: Zygote, **roles: str) -> Ring:
-    """Return the candidate of `job`, the reference, and further roles in turn."""
+    """Return the candidate of `job`, the reference or what stands for it, and further roles in turn."""
     made = Ring(job, zygote)
     made.add("candidate", job.code, trusted=False)
-    made.add("eager", made.baselines.case.source, "Model")
+    if "eager" not in roles:
+        made.add("eager", made.baselines.case.source, "Model")
     for role, code in roles.items():
         made.add(role, code)
     return made
@@ -137,7 +138,7 @@ def quantiles(values: list[float]) -> dict[str, float]:
 def aa(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     zygote, rows = Zygote(cuda=True), []
     for name in ("50 us", "3 ms"):
-        running = ring(job_of(shaped(name), SOLUTION), zygote, current=SOLUTION)
+        running = ring(job_of(shaped(name), SOLUTION), zygote, current=SOLUTION, eager=SOLUTION)
         rows.append({"shape": SHAPES[name], **called(running, arguments.pairs, arguments.seconds)})
         print(json.dumps(rows[-1]), flush=True)
     zygote.close()
@@ -149,7 +150,7 @@ def power(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     for what, share, candidate_is_slow in (("gain", 0.03, False), ("loss", 0.02, True)):
         slow = SOLUTION + SLOWED.format(share=share)
         code, current = (slow, SOLUTION) if candidate_is_slow else (SOLUTION, slow)
-        running = ring(job_of(shaped("3 ms"), code), zygote, current=current)
+        running = ring(job_of(shaped("3 ms"), code), zygote, current=current, eager=SOLUTION)
         row = called(running, max(1, arguments.pairs // 2), arguments.seconds)
         rows.append({"true": what, "more_rows": share, **row})
         print(json.dumps(rows[-1]), flush=True)
