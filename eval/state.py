@@ -8,7 +8,15 @@ from __future__ import annotations
 from typing import Any, Literal, NamedTuple
 
 import torch
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
+_DROPS = frozenset(
+    getattr(functional, name)
+    for name in ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout")
+) | {torch.dropout}
+_DROPS_AT = 4
+"""Place of `dropout_p` among the arguments of attention."""
 Kind = Literal["parameter", "buffer", "attribute"]
 
 
@@ -52,6 +60,23 @@ def still_dropouts(model: Any) -> None:
             getattr(module, "dropout", None), float
         ):
             module.dropout = 0.0  # type: ignore[assignment]
+
+
+class NoDropout(TorchFunctionMode):
+    """Switches off dropout that is called as a function, whatever `forward` says of training."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        named = dict(kwargs or {})
+        if func in _DROPS:
+            return args[0] if args else named["input"]
+        if func is torch.nn.functional.scaled_dot_product_attention:
+            if len(args) > _DROPS_AT:
+                args = (*args[:_DROPS_AT], 0.0, *args[_DROPS_AT + 1 :])
+            elif "dropout_p" in named:
+                named["dropout_p"] = 0.0
+        return func(*args, **named)
 
 
 class State:

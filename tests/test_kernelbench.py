@@ -47,8 +47,8 @@ def write(path, text):
     return path
 
 
-def test_the_corpus_has_forty_files_and_each_loads():
-    assert len(FILES) == 40
+def test_the_corpus_has_47_files_and_each_loads():
+    assert len(FILES) == 47
     for path in FILES:
         problem = load_problem(path).problem
         assert problem.name == path.stem
@@ -79,7 +79,10 @@ def test_bad_files_are_named_with_the_reason(name, message):
     [
         "print('x')", "for i in range(3):\n    pass", "x = open('f')", "x = torch.rand(3)", "del nn",
         "try:\n    import a\nexcept ImportError:\n    print('x')", "import os; os.remove('f')",
-        "if True:\n    x = input()", "assert torch.cuda.is_available()", "[print(1)]",
+        "if True:\n    x = input()",
+        "def f():\n    print(1)\nx = f()", "def f(x=[]):\n    x.append(1)\ny = f()",
+        "@print\ndef f():\n    return 1\nx = f()", "def f():\n    return g()\nx = f()",
+        "assert torch.cuda.is_available()", "[print(1)]",
     ],
 )  # fmt: skip
 def test_what_does_something_when_imported_is_refused(top):
@@ -94,10 +97,42 @@ def test_what_does_something_when_imported_is_refused(top):
         "size = torch.Size([2])",
         "try:\n    import a\nexcept ImportError:\n    a = None", "from typing import Optional",
         "if __name__ == '__main__':\n    print(1)", "def helper():\n    print(1)", "x = y = tuple(range(3))",
+        "def f(n):\n    def g(x):\n        print(x)\n    return g\ng = f(2)",
+        "def f(n):\n    k = n * 2\n    return len([k])\ndef h():\n    return f(2)\nx = h()",
     ],
 )  # fmt: skip
 def test_what_only_defines_things_is_read(top):
     assert read(source(top)).constants["rows"] == 1024
+
+
+@pytest.mark.parametrize(
+    ("constants", "found"),
+    [
+        ("a = 8192 * 2", {"a": 16384}),
+        ("a, b = 3, (4, 5)", {"a": 3, "b": (4, 5)}),
+        ("[a, b] = [3, 4 + 1]", {"a": 3, "b": 5}),
+        ("a = [64] * 3 + [32]", {"a": [64, 64, 64, 32]}),
+        ("a = (2 * 3, 1 << 4)", {"a": (6, 16)}),
+        ("n = 16\na = (n, 3, 224)", {"n": 16, "a": (16, 3, 224)}),
+        ("n = 16\na = (n,)\nb = n * 2\nc = (n, 3)", {"n": 16}),
+        ("a = (n, 224)\nn = 16", {"n": 16}),
+        ("a, *b = 3, 4, 5", {}),
+        ("a, b = c = 3, 4", {"a": 3, "b": 4, "c": (3, 4)}),
+        ("a = 2 ** 10000", {}),
+        ("a = [0] * 10**9", {}),
+        ("a = 1 // 0", {}),
+        ("a = 'x' * 3", {}),
+    ],
+)
+def test_what_a_constant_is(constants, found):
+    assert read(source(constants=constants)).constants == found
+
+
+def test_the_model_may_stay_as_it_is():
+    text = source(constants="rows = batch_size = 64\ncolumns = 512").replace("return []", "return [columns]")
+    sets = [case.constants for case in scaled_cases(read(text))]
+    assert {"rows": 5, "batch_size": 2} in sets
+    assert {"batch_size": 3} in sets
 
 
 def test_constants_literals_titles_and_packages():

@@ -65,6 +65,22 @@ def test_constants_are_replaced_and_nothing_else():
     assert [space[name] for name in "abcdefg"] == [10, 11, (2, 3), 4, 7, 7, 8]
 
 
+def test_constants_that_are_given_together_are_replaced_one_by_one():
+    space = {}
+    exec(patched_source("a, b = 1, (2, 3)\n[c, d] = [4, 5]\n", {"b": [7, 8], "c": 9}), space)
+    assert [space[name] for name in "abcd"] == [1, (7, 8), 9, 5]
+
+
+def test_inputs_are_made_where_the_judge_makes_them():
+    made = "def get_inputs():\n    return [torch.rand(3, device='cuda').cuda().double()]\n"
+    space = {"torch": torch}
+    exec(patched_source(made, {}), space)
+    assert space["get_inputs"]()[0].device.type == "cpu"
+    kept = patched_source("def forward(x):\n    return x.to(torch.zeros(1, device=x.device)).cuda()\n", {})
+    assert "device=x.device" in kept
+    assert ".cuda()" in kept
+
+
 def test_constants_inside_of_functions_are_left_alone():
     space = {}
     exec(patched_source("n = 1\ndef f():\n    n = 2\n    return n\n", {"n": 9}), space)

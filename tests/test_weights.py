@@ -92,6 +92,14 @@ REFERENCES = {
     "linear": (RANDOM, "return x * self.fc.weight[0] + self.fc.weight[1]"),
     "train-mode batch norm": ("self.bn = nn.BatchNorm1d(n)", "return self.bn(x)"),
     "dropout": (AFFINE + "\nself.drop = nn.Dropout(0.5)", "return self.drop(x) * self.weight + self.bias"),
+    "dropout as a function": (
+        AFFINE,
+        "return nn.functional.dropout(x, 0.5, training=self.training) * self.weight + self.bias",
+    ),
+    "code that holds itself": (
+        AFFINE + "\nown = self\nself.scaled = lambda x: x * own.weight + own.bias",
+        "return self.scaled(x)",
+    ),
     "hidden state": (
         "self.register_buffer('hidden', torch.zeros(n))",
         "self.hidden = self.hidden + x.sum(0)\nreturn x + self.hidden",
@@ -102,6 +110,18 @@ REFERENCES = {
     ),
 }
 PASSES = {
+    "dropout as a function": (
+        "dropout as a function",
+        AFFINE,
+        "return run(x, self.weight, self.bias)",
+        "state_dict",
+    ),
+    "code that holds itself": (
+        "code that holds itself",
+        AFFINE,
+        "return run(x, self.weight, self.bias)",
+        "state_dict",
+    ),
     "by name": ("affine", AFFINE, "return run(x, self.weight, self.bias)", "state_dict"),
     "by seed": (
         "linear",
@@ -187,12 +207,11 @@ def test_what_does_not_is_incorrect(judge, name):
     assert ended(verdict) == "incorrect: values", verdict.detail
 
 
-@pytest.mark.parametrize("name", ["torch.rand(1)", "nn.functional.dropout(x)"])
-def test_random_numbers_in_forward_are_our_failure(judge, name):
+def test_random_numbers_in_forward_are_our_failure(judge):
     from eval import JudgeFailedError
 
     with pytest.raises(JudgeFailedError, match="random numbers drawn in forward"):
-        judged(judge, (AFFINE, f"return x * {name}"), AFFINE, "return x.clone()")
+        judged(judge, (AFFINE, "return x * torch.rand(1)"), AFFINE, "return x.clone()")
 
 
 def test_a_reference_without_weights_says_nothing_of_them(judge):

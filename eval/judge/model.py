@@ -6,12 +6,13 @@ import contextlib
 import copy
 import random
 import secrets
+import types
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import torch
 
-from eval.state import Entry, State, entries, still_dropouts
+from eval.state import Entry, NoDropout, State, entries, still_dropouts
 from eval.structure import flatten
 
 Tensors = dict[str, torch.Tensor]
@@ -33,6 +34,7 @@ class ReferenceModel:
     def __init__(self, make: Callable[[], Any], dtype: torch.dtype | None) -> None:
         """`make` constructs the module; `dtype` replaces that of its floating tensors."""
         self._make, self._dtype = make, dtype
+        self._seed = secrets.randbits(63)
         self._first: Any = None
         self._native = False
 
@@ -45,14 +47,16 @@ class ReferenceModel:
 
     def _copied(self) -> Any:
         if self._first is None:
-            self._first = self.build()
+            self._first = self.build(self._seed)
+        if _holds_closures(self._first):
+            return self.build(self._seed)
         with torch.no_grad():
             return copy.deepcopy(self._first)
 
     def entries(self) -> list[Entry]:
         """Return the tensors that a new one keeps; their contents are of no meaning."""
         if self._first is None:
-            self._first = self.build()
+            self._first = self.build(self._seed)
         return entries(self._first)
 
     def run(self, inputs: list[Any], state: Tensors | None, *, double: bool) -> tuple[str, list[Any]]:
@@ -75,11 +79,11 @@ class ReferenceModel:
         answers = []
         for seed in (1, 2):
             model = self._copied()
-            with seeded(seed), torch.no_grad():
+            with seeded(seed), torch.no_grad(), NoDropout():
                 answers.append(flatten(model(*[_copy_of(item, double=False) for item in inputs]))[1])
         if not _alike(*answers):
             return "random"
-        with torch.no_grad():
+        with torch.no_grad(), NoDropout():
             again = flatten(model(*[_copy_of(item, double=False) for item in inputs]))[1]
         return "same" if _alike(answers[0], again) else "stateful"
 
@@ -95,8 +99,18 @@ class ReferenceModel:
         if isinstance(model, torch.nn.Module) and double:
             model = model.double()
             _double_attributes(model)
-        with torch.no_grad():
+        with torch.no_grad(), NoDropout():
             return flatten(model(*[_copy_of(item, double=double) for item in inputs]))
+
+
+def _holds_closures(model: Any) -> bool:
+    """Tell whether a copy would share code with the original that speaks of the original's own tensors."""
+    modules = model.modules() if isinstance(model, torch.nn.Module) else [model]
+    return any(
+        isinstance(value, types.FunctionType) and value.__closure__ is not None
+        for module in modules
+        for value in vars(module).values()
+    )
 
 
 def _double_attributes(model: torch.nn.Module) -> None:

@@ -5,8 +5,9 @@ The reference is trusted text, executed in the judge's process and nowhere near 
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,7 +20,7 @@ from eval.judge.source import our_failure
 from eval.judge.source import patched_source as patched_source  # noqa: PLC0414 - handed on
 from eval.plain import encode
 from eval.records import Case
-from eval.state import Entry, State
+from eval.state import Entry, NoDropout, State
 from eval.structure import flatten as flatten  # noqa: PLC0414 - handed on
 from eval.tensors import dtype_name, torch_dtype
 
@@ -87,7 +88,7 @@ class CaseReference:
 
     def _specs(self) -> tuple[InputSpec, ...]:
         watch = Watch()
-        with torch.device("meta"), watch, our_failure("cannot make its inputs on meta tensors"):
+        with torch.device("meta"), _unchecked(), watch, our_failure("cannot make its inputs on meta tensors"):
             items = list(self._space["get_inputs"]())
         return tuple(self._spec(item, watch) for item in items)
 
@@ -140,7 +141,8 @@ class CaseReference:
             if device == "cpu" and any(spec.own for spec in self.inputs):
                 arguments = self.given()
             model = self._model.build()
-            structure, parts = flatten((model.to(device) if device == "meta" else model)(*arguments))
+            with NoDropout():
+                structure, parts = flatten((model.to(device) if device == "meta" else model)(*arguments))
         if not all(isinstance(part, torch.Tensor) for part in parts):
             raise JudgeError("the reference returns something beside tensors; that cannot be compared")
         return Signature(structure, tuple(tuple(p.shape) for p in parts), tuple(p.dtype for p in parts))
@@ -215,6 +217,17 @@ class CaseReference:
             model = model.to(device).double()
             magnitudes = [_magnitude(as_double(i)) if isinstance(i, torch.Tensor) else i for i in inputs]
             return flatten(model(*magnitudes))[1]
+
+
+@contextlib.contextmanager
+def _unchecked() -> Iterator[None]:
+    """Let distributions take their arguments as they are: meta tensors have no values to check."""
+    before = torch.distributions.Distribution._validate_args  # noqa: SLF001 - there is no other way to ask
+    torch.distributions.Distribution.set_default_validate_args(False)
+    try:
+        yield
+    finally:
+        torch.distributions.Distribution.set_default_validate_args(before)
 
 
 def _execute(source: str, name: str) -> dict[str, Any]:

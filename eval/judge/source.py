@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+from eval.constants import assign, assigned
 from eval.judge.faults import JudgeError
 
 LITERAL = "literal "
@@ -15,7 +16,7 @@ _MAKERS = ("get_inputs", "get_init_inputs")
 
 
 def patched_source(source: str, constants: dict[str, Any]) -> str:
-    """Return `source` with the values of its module constants replaced.
+    """Return `source` with the values of its module constants replaced, its inputs made on no given device.
 
     Raises:
         JudgeError: `source` is not Python or assigns no constant of that name.
@@ -25,34 +26,40 @@ def patched_source(source: str, constants: dict[str, Any]) -> str:
         tree = ast.parse(source)
     numbers = {int(name.removeprefix(LITERAL)): new for name, new in constants.items() if LITERAL in name}
     _replace_literals(tree, numbers)
+    for maker in _makers(tree):
+        _Placeless().visit(maker)
     constants = {name: new for name, new in constants.items() if LITERAL not in name}
     missing = set(constants)
     for node in tree.body:
-        for name in _assigned(node) & set(constants):
-            assert isinstance(node, ast.Assign | ast.AnnAssign)
+        for name in {name for name, _ in assigned(node)} & set(constants):
             value = constants[name]
             text = repr(tuple(value) if isinstance(value, list) else value)
-            node.value = ast.parse(text, mode="eval").body
+            assign(node, name, ast.parse(text, mode="eval").body)
             missing.discard(name)
     if missing:
         raise JudgeError(f"the reference assigns no module constant {', '.join(sorted(missing))}")
     return ast.unparse(tree)
 
 
+def _makers(tree: ast.Module) -> list[ast.FunctionDef]:
+    return [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in _MAKERS]
+
+
 def _replace_literals(tree: ast.Module, numbers: dict[int, Any]) -> None:
-    makers = [n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name in _MAKERS]
-    for node in (inner for maker in makers for inner in ast.walk(maker)):
+    for node in (inner for maker in _makers(tree) for inner in ast.walk(maker)):
         if isinstance(node, ast.Constant) and type(node.value) is int and node.value in numbers:
             node.value = numbers[node.value]
 
 
-def _assigned(node: ast.stmt) -> set[str]:
-    """Names of module constants that a statement gives one value."""
-    if isinstance(node, ast.Assign):
-        targets = node.targets
-    else:
-        targets = [node.target] if isinstance(node, ast.AnnAssign) else []
-    return {target.id for target in targets if isinstance(target, ast.Name)}
+class _Placeless(ast.NodeTransformer):
+    """Takes out where tensors are to be made: the judge decides that."""
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        node.keywords = [keyword for keyword in node.keywords if keyword.arg != "device"]
+        if isinstance(node.func, ast.Attribute) and node.func.attr == "cuda":
+            return node.func.value
+        return node
 
 
 @contextlib.contextmanager

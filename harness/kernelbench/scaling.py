@@ -2,12 +2,13 @@
 
 How a file's constants hang together is not known, so several ways of making them small are proposed.
 Equal numbers stay equal, numbers up to 8 (widths of a window, numbers of heads) stay as they are, and
-then single numbers become odd. The judge keeps what the reference runs on.
+then single numbers become odd; or the model stays as large as it is and its inputs become small. The judge
+keeps what the reference runs on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -21,6 +22,8 @@ _LARGEST, _SMALLEST = 128, 2
 _PRIMES = ((5, 7, 11, 13, 17, 19, 23, 29), (17, 31, 37, 41, 43, 47, 53, 59), (3, 3, 3, 3, 3, 3, 3, 3))
 _ODD = (1, 3, 7, 13, 33, 65, 127)
 _ODD_EACH = 3
+_BATCHES = (1, 2, 3)
+_INPUT_CAPS = (5, 7, 16)
 _MOST_NAME_CHARS = 72
 _DTYPES = ("float64", "float16", "bfloat16")
 _LAYOUTS = ("transposed", "strided")
@@ -35,7 +38,7 @@ Constants = Mapping[str, Any]
 def scaled_cases(reference: Reference) -> tuple[Case, ...]:
     """Return proposals for the cases that decide, the official sizes themselves last."""
     own = _all_constants(reference)
-    made = [*_in_primes(own), *_one_odd(own), *_smaller(own), {}]
+    made = [*_in_primes(own), *_one_odd(own), *_smaller(own), *_as_built(own, reference.built_with), {}]
     return _named(made)
 
 
@@ -110,6 +113,26 @@ def _smaller(own: Constants) -> Iterator[dict[str, Any]]:
     for times in _HALVINGS:
         if large and _SMALLEST <= large[-1] >> times <= _LARGEST:
             yield _applied(own, partial(_halved, times))
+
+
+def _as_built(own: Constants, built_with: Collection[str]) -> Iterator[dict[str, Any]]:
+    """Leave the model as large as it is, and let its inputs become small, or the batch alone."""
+    batch = {name: value for name, value in own.items() if type(value) is int and "batch" in name.lower()}
+    for number in _BATCHES:
+        yield _applied(batch, partial(_alone, number))
+    inputs = {name: value for name, value in own.items() if name not in built_with}
+    for number in _BATCHES:
+        fewer = _applied(batch, partial(_alone, number))
+        for cap in _INPUT_CAPS if len(inputs) < len(own) else ():
+            yield {**_applied(inputs, partial(_capped_to, cap)), **fewer}
+
+
+def _alone(number: int, _: int) -> int:
+    return number
+
+
+def _capped_to(cap: int, n: int) -> int:
+    return min(n, cap) if n > _STAYS else n
 
 
 def _ranked(ranked: Mapping[int, int], n: int) -> int:

@@ -5,16 +5,15 @@ import torch.nn as nn
 class Model(nn.Module):
     """Keeps a table that is larger than any memory."""
 
-    def __init__(self, words, width):
+    def __init__(self):
         super().__init__()
-        self.table = nn.Embedding(words, width)
+        self.table = nn.Embedding(2**40, 2**10)
 
     def forward(self, indices):
         return self.table(indices)
 
 
-words = 2**40
-width = 2**10
+words = 8
 
 
 def get_inputs():
@@ -22,4 +21,4 @@ def get_inputs():
 
 
 def get_init_inputs():
-    return [words, width]
+    return []
