@@ -113,7 +113,7 @@ class Ahead:
         self._ready = False
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "eval.judge.ahead_worker", str(theirs.fileno())],
-            env={**os.environ, "CUDA_VISIBLE_DEVICES": ""}, pass_fds=[theirs.fileno()],
+            env=_environment(), pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL, stdout=2, start_new_session=True,
         )  # fmt: skip
         theirs.close()
@@ -180,6 +180,12 @@ class Ahead:
         """End everything."""
         self._starts = _MOST_STARTS
         self._end()
+
+
+def _environment() -> dict[str, str]:
+    """Return the judge's own environment, but without a GPU, and with this package wherever it lies."""
+    path = os.pathsep.join(str(Path(one).absolute()) for one in sys.path if one)
+    return {**os.environ, "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": path}
 
 
 @contextlib.contextmanager
