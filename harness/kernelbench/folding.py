@@ -49,9 +49,8 @@ def _shape(node: ast.expr, known: Mapping[str, Any]) -> tuple[int, ...] | None:
     parts: list[Any] = [
         known.get(part.id) if isinstance(part, ast.Name) else _fold(part) for part in node.elts
     ]
-    sizes: list[Any] = [
-        value for value, part in zip(parts, node.elts, strict=True) if not isinstance(part, ast.Name)
-    ]
+    named = [isinstance(part, ast.Name) for part in node.elts]
+    sizes = [value for value, is_name in zip(parts, named, strict=True) if not is_name]
     if all(type(value) is int for value in parts) and any(value > _SMALL for value in sizes):
         return tuple(parts)
     return None
