@@ -203,3 +203,15 @@ def test_one_that_dies_while_it_waits_is_told_when_it_is_taken(zygote):
             waiting.enter()
         assert not waiting.alive()
     assert zygote.healthy
+
+
+def test_one_that_is_ended_runs_no_more_and_is_collected_later(zygote):
+    with closing(Second(zygote, HONEST, b"")) as second:
+        runner = second.runner
+        runner.end()
+        assert not runner.alive()
+        assert until(lambda: not exists(runner.pid))
+        runner.collect()
+        runner.collect()
+        runner.kill()
+    assert zygote.healthy

@@ -47,7 +47,7 @@ class Contained:
     ) -> None:
         self._zygote, self._limits = zygote, limits
         self._folder = zygote.new_folder()
-        self._ended = False
+        self._ended = self._collected = False
         self._watched_at = time.monotonic()
         self.printed = Printed(limits.output_bytes)
         self.channel, theirs = protocol.pair()
@@ -191,12 +191,23 @@ class Contained:
 
     def kill(self) -> None:
         """End the process and everything that it started, and remove its scratch folder."""
+        self.end()
+        self.collect()
+
+    def end(self) -> None:
+        """Send it and everything that it started their death; nothing of theirs runs any more."""
         if self._ended:
             return
         self._ended = True
         kill_tree(self.pid, self._cgroup)
         self.channel.close()
         self.printed.close()
+
+    def collect(self) -> None:
+        """Wait until the system has taken it apart, its memory on the GPU included."""
+        if self._collected:
+            return
+        self._collected = True
         status = self._zygote.exit_status(self.pid, _EXIT_SECONDS)
         if self._cgroup is not None:
             self._cgroup.close()

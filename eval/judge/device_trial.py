@@ -71,7 +71,6 @@ class DeviceTrial(Trial):
         place = self._lookahead.place(self._job, self._baselines)
         region, runner = place.region, self._runner_in(place)
         try:
-            self._lookahead.prepare(self._baselines, region)
             seed(runner, region, self._lookahead.cache())
             correctness = self._correctness(runner, region, cases, [])
             self._lookahead.settle()
@@ -79,7 +78,10 @@ class DeviceTrial(Trial):
             self._add_variants(correctness, variants)
         finally:
             self._common["output"] = runner.output() or None
-            runner.kill()
+            self._lookahead.retire(runner)
+
+    def _loaded(self, region: Region) -> None:
+        self._lookahead.prepare(self._baselines, region)
 
     def _runner_in(self, place: Place) -> Runner:
         if place.runner is not None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from eval.judge.baselines import Baselines
     from eval.judge.processes import Zygote
     from eval.judge.regions import Region
+    from eval.judge.runner import Runner
     from eval.records import Job
 
 
@@ -72,8 +73,12 @@ class Lookahead:
         if self._next is not None and baselines.apart and baselines.fits(self._next):
             self._standby.begin(baselines.candidate_region, in_use, self._next.limits)
 
+    def retire(self, runner: Runner) -> None:
+        """End the runner of a candidate that has its verdict, without waiting until it is gone."""
+        self._standby.retire(runner)
+
     def settle(self) -> None:
-        """Wait until nothing of it touches the GPU."""
+        """Wait until nothing of the candidates before and after touches the GPU."""
         self._standby.settle()
 
     def drop(self) -> None:

@@ -289,3 +289,11 @@ class Runner:
     def kill(self) -> None:
         """End the process and everything that it started."""
         self._process.kill()
+
+    def end(self) -> None:
+        """Do the same, and leave it to `collect` to wait until it is gone."""
+        self._process.end()
+
+    def collect(self) -> None:
+        """Wait until a process that was ended is gone."""
+        self._process.collect()

@@ -42,6 +42,27 @@ class Standby:
         self._second: DeviceRegion | None = None
         self._waiting: Runner | None = None
         self._place: tuple[Region, Limits] | None = None
+        self._dying: Runner | None = None
+
+    def retire(self, runner: Runner) -> None:
+        """End a runner; the system takes it apart, CUDA and all, while the next one begins."""
+        runner.end()
+        self._collect()
+        self._dying = runner
+
+    def _collect(self) -> None:
+        """Wait until nothing is left of the runner that was retired.
+
+        Raises:
+            BrokenJudgeError: it cannot be ended, and would disturb those that follow.
+
+        """
+        dying, self._dying = self._dying, None
+        if dying is None:
+            return
+        dying.collect()
+        if not self._zygote.healthy:
+            raise BrokenJudgeError("the runner before this one could not be ended")
 
     def begin(self, home: DeviceRegion, in_use: Region, limits: Limits) -> None:
         """Fork a runner for a candidate with these limits, and do not wait for it.
@@ -53,6 +74,7 @@ class Standby:
         region = home if in_use is not home else self._other(home)
         if region is None:
             return
+        self._collect()
         region.poison([])
         torch.cuda.synchronize()
         self._place = region, limits
@@ -68,28 +90,34 @@ class Standby:
         return self._second
 
     def settle(self) -> None:
-        """Wait until it is ready, so that it does nothing more while another is timed."""
-        if self._waiting is None:
-            return
-        try:
-            self._waiting.enter()
-        except BrokenJudgeError:
-            self._waiting = None
+        """Wait until it is ready, and the one before is gone: nothing but what is timed is then at work."""
+        self._collect()
+        self._entered()
+
+    def _entered(self) -> Runner | None:
+        if self._waiting is not None:
+            try:
+                self._waiting.enter()
+            except BrokenJudgeError:
+                self._waiting = None
+        return self._waiting
 
     def take(self, limits: Limits) -> Place | None:
         """Return the waiting runner, whose time begins now; None where none waits under these limits."""
-        self.settle()
-        runner, self._waiting = self._waiting, None
-        if runner is None or self._place is None:
-            return None
-        region, held = self._place
-        if held != limits or not runner.alive():
+        runner, self._waiting = self._entered(), None
+        if runner is not None and self._place is not None:
+            region, held = self._place
+            if held == limits and runner.alive():
+                return Place(region, runner)
             runner.kill()
-            return None
-        return Place(region, runner)
+        self._collect()
+        return None
 
     def drop(self) -> None:
         """End the runner, and give the second region back."""
+        if self._dying is not None:
+            self._dying.collect()
+            self._dying = None
         if self._waiting is not None:
             self._waiting.kill()
             self._waiting = None

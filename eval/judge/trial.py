@@ -172,10 +172,14 @@ class Trial:
     def _add_guarantees(self, **held: Any) -> None:
         self._common["guarantees"] = self._common["guarantees"].model_copy(update=held)
 
+    def _loaded(self, region: Region) -> None:
+        """Do what can be done as soon as the candidate is there."""
+
     def _correctness(
         self, runner: Runner, region: Region, cases: list[CaseReference], variants: list[CaseReference]
     ) -> Correctness:
         runner.load(self._job.code, "ModelNew", tf32=self._job.problem.tf32)
+        self._loaded(region)
         correctness = Correctness(Caller(self._job.problem, region), runner, guard=self._job.audits)
         correctness.decide(cases)
         parities = {weights.parity for weights in runner.weights.values()} - {None}

@@ -51,8 +51,9 @@ def main() -> None:
         channel.send({"unusable": str(error)})
         return
     tempfile.tempdir = None
-    channel.send({"torch": torch.__version__, "triton": triton.__version__, "python": sys.version.split()[0]})
+    versions = {"torch": torch.__version__, "triton": triton.__version__, "python": sys.version.split()[0]}
     with contextlib.suppress(ChannelClosedError):
+        channel.send(versions)
         _Zygote(channel).run()
 
 
