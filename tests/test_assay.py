@@ -201,15 +201,15 @@ def test_findings_say_what_was_skipped():
     assert [(found.ok, found.detail) for found in findings(REFUSED)] == [(False, "skipped: because")]
 
 
-def command(*words):
+def command(folder, *words):
     return subprocess.run(
-        [Path(sys.executable).parent / "kernel-harness", "validate", *words],
+        [Path(sys.executable).parent / "kernel-harness", "validate", *words, "--store", folder / "s.db"],
         cwd=CORPUS / "bad", capture_output=True, text=True, check=False,
     )  # fmt: skip
 
 
 def test_a_folder_with_bad_files_is_validated_to_its_end(tmp_path):
-    done = command("--problems", ".", "--table", str(tmp_path / "t.md"))
+    done = command(tmp_path, "--problems", ".", "--table", str(tmp_path / "t.md"))
     assert done.returncode == 1
     lines = {line.split()[1]: line.split()[0] for line in done.stdout.splitlines()}
     assert lines == {
@@ -222,6 +222,6 @@ def test_a_folder_with_bad_files_is_validated_to_its_end(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["no_model", "global_random"])
-def test_a_bad_file_alone_is_an_error(name):
-    done = command(f"{name}.py")
+def test_a_bad_file_alone_is_an_error(name, tmp_path):
+    done = command(tmp_path, f"{name}.py")
     assert (done.returncode, name in done.stderr) == (2, True)

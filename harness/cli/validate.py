@@ -20,6 +20,7 @@ from harness.problems import ProblemFolder, problem_names
 from harness.validate import (
     Assayer,
     Finding,
+    Reasons,
     findings,
     reasons_of_assays,
     reasons_of_findings,
@@ -66,12 +67,12 @@ def command(
     if table is not None or any(_is_file(problem) for problem in loaded):
         assayed = [problem for problem in loaded if table is not None or _is_file(problem)]
         assays = _assay(assayed, Limits(seconds=timeout, host_memory_gb=memory_gb), table, as_json=as_json)
-        remember(store, assayed, reasons_of_assays(assays))
+        _remember(store, assayed, reasons_of_assays(assays))
         code = _code_of(assays)
     folders = [problem for problem in loaded if not _is_file(problem)] if table is None else []
     if folders:
         found = _judge(folders, device, timeout, jobs, as_json=as_json)
-        remember(store, folders, reasons_of_findings(found))
+        _remember(store, folders, reasons_of_findings(found))
         code = max(code, 0 if all(one.ok for one in found) else _FOUND)
     return code
 
@@ -105,6 +106,12 @@ def _assay(
     if table is not None:
         write_table(table, assays)
     return assays
+
+
+def _remember(store: Path, problems: list[ProblemFolder], reasons: Reasons) -> None:
+    weak = remember(store, problems, reasons)
+    if weak:
+        sys.stderr.write(f"{store} remembers as quarantined: {', '.join(weak)}; scores on them are marked\n")
 
 
 def _code_of(assays: list[Assay]) -> int:

@@ -3,7 +3,7 @@
 from harness.validate.assays import Assayer
 from harness.validate.attacks import ATTACKS, attack, handed_in
 from harness.validate.files import findings
-from harness.validate.quarantine import reasons_of_assays, reasons_of_findings, remember
+from harness.validate.quarantine import Reasons, reasons_of_assays, reasons_of_findings, remember
 from harness.validate.run import Finding, validate
 from harness.validate.table import write_table
 
@@ -11,6 +11,7 @@ __all__ = [
     "ATTACKS",
     "Assayer",
     "Finding",
+    "Reasons",
     "attack",
     "findings",
     "handed_in",

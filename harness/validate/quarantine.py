@@ -40,10 +40,14 @@ def reasons_of_findings(found: Sequence[Finding]) -> Reasons:
     return made
 
 
-def remember(path: Path, problems: Iterable[ProblemFolder], reasons: Reasons) -> None:
-    """Write it into the store at `path`; where there is none yet, only if a problem is quarantined."""
-    if not path.exists() and not any(reasons.values()):
-        return
+def remember(path: Path, problems: Iterable[ProblemFolder], reasons: Reasons) -> tuple[str, ...]:
+    """Write it into the store at `path`; where there is none yet, only if a problem is quarantined.
+
+    Returns the names of those that are.
+    """
+    weak = tuple(name for name, reason in reasons.items() if reason is not None)
+    if not path.exists() and not weak:
+        return ()
     with Store(path) as store:
         for folder in problems:
             problem = folder.problem
@@ -54,6 +58,7 @@ def remember(path: Path, problems: Iterable[ProblemFolder], reasons: Reasons) ->
                 store.lift_quarantine(problem.hash)
             else:
                 store.quarantine(problem.hash, problem.name, reason)
+    return weak
 
 
 def _accepted(found: Finding) -> bool:
