@@ -98,3 +98,12 @@ def test_the_programs_assemble(target, tmp_path):
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "programs.cubin").stat().st_size > 0
+
+
+def test_whether_work_was_queued_in_time_is_known(page):
+    late = Opening(page.judge, KEYS_OF_THREE[:1])
+    late.run()
+    early = Opening(page.judge, KEYS_OF_THREE[:1])
+    page.runner.write(QUEUED, 1)
+    early.run()
+    assert (late.queued, early.queued) == (False, True)

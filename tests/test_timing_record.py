@@ -99,3 +99,13 @@ def test_times_kept_from_earlier_in_the_session_count(others):
     timing = timed(contestant("candidate", 3.0), others, kept=kept)
     assert timing.baselines == "session"
     assert timing.speedup.compile.median == pytest.approx(5 / 3, rel=2e-3)
+
+
+def test_a_candidate_that_waits_for_itself_pays_by_the_clock_of_the_judge(others):
+    candidate = contestant("candidate", 3.0)
+    candidate.rung_ms = [value + 0.02 for value in candidate.rung_ms]
+    before = timed(candidate, others)
+    candidate.waits = True
+    after = timed(candidate, others)
+    assert after.candidate_ms.median - before.candidate_ms.median == pytest.approx(0.02, rel=0.05)
+    assert any("waits for results of its own" in note for note in after.notes)

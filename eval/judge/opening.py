@@ -29,12 +29,14 @@ class Opening:
         self._gate, self._keys = gate, keys
         self.start_ns = 0
         """When the first inputs were shown, by the monotonic clock."""
+        self.queued = False
+        """Whether all work was queued by then."""
         gate.clear()
 
     def run(self) -> None:
         """Wait until all work is queued, then show one call's inputs after another."""
         count = len(self._keys)
-        self._reached(QUEUED, 1, _QUEUE_NS + count * _QUEUE_NS_A_CALL)
+        self.queued = self._reached(QUEUED, 1, _QUEUE_NS + count * _QUEUE_NS_A_CALL)
         self.start_ns = time.monotonic_ns()
         waits = True
         for call, key in enumerate(self._keys):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _MOST_ROWS = 64
 _LEAST_MS = 1e-6
+_WAITS = "forward waits for results of its own: its time is the judge's clock's"
 _EVENT_MATTERS_MS = 0.05
 
 
@@ -30,6 +31,9 @@ def build_timing(
     before this one was not believed.
     """
     samples = {c.role: corrected(session, c.event_ms) for c in [candidate, *contestants]} | dict(kept or {})
+    if candidate.waits:
+        outside = max(0.0, audit.residual_ms(candidate, contestants))
+        samples["candidate"] = [value + outside for value in samples["candidate"]]
     own = stats.quantity(samples["candidate"])
     gains: dict[str, Ratio] = {
         role: stats.ratio(values, samples["candidate"])
@@ -38,6 +42,7 @@ def build_timing(
     }
     doubts = unsettled(samples, clocks)
     notes = [*baselines.notes, *doubts, *conditions.remarks(*clocks)]
+    notes += [_WAITS] if candidate.waits else []
     notes += [f"measured a second time, since the first time {'; '.join(again)}"] if again else []
     floor, moved = baselines.floor, baselines.floor_bytes
     return Timing(

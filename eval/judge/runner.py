@@ -56,6 +56,8 @@ class Runner:
         self.live: list[tuple[int, int]] = []
         self.weights: dict[str, Weights] = {}
         """What instances keep, by key; those without weights are not here."""
+        self.queued = False
+        """Whether the last timed work was queued before its inputs were shown."""
         self.shown_ns = self.rung_ns = 0
         """When inputs of timed calls were last shown, and when the runner said that the work was done, by the
         judge's monotonic clock."""
@@ -182,7 +184,7 @@ class Runner:
         assert self._process.gate is not None
         opening = Opening(self._process.gate, keys)
         answer = self._ask(message, opening=opening)
-        self.shown_ns = opening.start_ns
+        self.shown_ns, self.queued = opening.start_ns, opening.queued
         return answer
 
     def ask_plain(self, message: dict[str, Any]) -> dict[str, Any]:

@@ -47,6 +47,10 @@ class Contestant:
         self.trusted = trusted
         self.calls = 1
         """Calls in one turn."""
+        self.waits = False
+        """Its calls wait for results of their own, so that none can be queued while another runs."""
+        self.late_turns = 0
+        """Turns whose work was not queued when its inputs were shown."""
         self.event_ms: list[float] = []
         """Mean over the calls of a turn of what the runner's events say, by turn."""
         self.rung_ms: list[float] = []
@@ -84,12 +88,14 @@ class TimingSession:
             events += trusted.runner.null_calls(self.calls)
             waits.append((trusted.runner.rung_ns - trusted.runner.shown_ns) / 1e6)
         self.null_ms, self.null_spread_ms = stats.median(waits), stats.spread(waits)
-        self.event_null_ms = stats.median(events)
+        self.event_null_ms = min(events)
 
     def _choose_calls(self, most: int) -> None:
         """Decide how many calls a turn has, from the shortest time seen while warming up."""
         shortest = min(stats.median(c.event_ms) for c in self._contestants)
         wanted = math.ceil(_BATCH_MS / max(shortest, 1e-3)) if shortest < _BATCH_MS / 2 else 1
+        if any(contestant.waits for contestant in self._contestants):
+            wanted = 1
         self.calls = max(1, min(wanted, most, MOST_CALLS))
         for contestant in self._contestants:
             contestant.clear()
@@ -105,8 +111,12 @@ class TimingSession:
             BaselineFailedError: a baseline failed.
 
         """
+        for contestant in self._contestants:
+            contestant.late_turns = 0
         for _ in range(_WARM_UP_CALLS):
             self._round()
+        for contestant in self._contestants:
+            contestant.waits = contestant.late_turns >= _WARM_UP_CALLS - 1
         self._choose_calls(most_calls)
         self._calibrate()
         self._round()
@@ -158,6 +168,7 @@ class TimingSession:
         sealed = self._seal(outputs)
         end = time.monotonic_ns()
         contestant.caller.check_facts(runner.facts())
+        contestant.late_turns += not runner.queued
         contestant.event_ms.append(sum(reply.ms) / self.calls)
         contestant.rung_ms.append((runner.rung_ns - runner.shown_ns) / 1e6 / self.calls)
         contestant.sealed_ms.append((end - runner.rung_ns) / 1e6)
