@@ -232,4 +232,9 @@ def test_the_command_says_what_is_missing(tmp_path):
         )  # fmt: skip
         assert (done.returncode, done.stdout) == (4, "")
         assert message in done.stderr
+    done = subprocess.run(
+        [*words, "--rules", "off"], cwd=tmp_path, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert (done.returncode, "outside of most walls" in done.stderr) == (2, True)
     assert not (tmp_path / "kernel-harness.db").exists()

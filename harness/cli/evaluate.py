@@ -76,6 +76,10 @@ def command(
 ) -> int:
     """Judge candidates; what has a verdict already is not judged again."""
     require_judge()
+    if sanitize and rules == "off":
+        raise UsageError(
+            "--sanitize runs outside of most walls, which --rules off leaves as the only defence"
+        )
     recheck = _sanitizing(device, timeout) if sanitize else None
     replies = directed(read_replies(paths), problem, problems, dtype)
     code_of_exit = 0
