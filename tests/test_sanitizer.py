@@ -189,7 +189,7 @@ def test_the_walls_that_stand_are_written_down(tmp_path):
 class OneVerdict(Slot):
     """A slot whose judge passes everything."""
 
-    def _judge(self, job):
+    def _judge(self, job, ahead):
         return PASSED
 
     def _look_again(self, job, verdict):
