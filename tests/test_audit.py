@@ -105,3 +105,12 @@ def test_the_bound_grows_with_the_noise_of_the_candidate():
     bounds = [audit.bound_ms(contestant(3.0, seed=1, noise_ms=ms), trusted) for ms in (0.001, 0.01, 0.1)]
     assert bounds == sorted(bounds)
     assert bounds[-1] > 2 * bounds[0]
+
+
+def test_nothing_is_disputed_of_what_is_charged_in_full():
+    waiting = contestant(0.2, seed=1, hidden=0.3, late=0.1, trusted=False)
+    assert audit.disputed(waiting, baselines()) is not None
+    waiting.waits = True
+    assert audit.disputed(waiting, baselines()) is None
+    events = sum(waiting.event_ms) / len(waiting.event_ms)
+    assert events + audit.outside_ms(waiting, baselines()) == pytest.approx(0.2, abs=0.01)

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from eval.judge.timing import Contestant
 
 _RELATIVE_BOUND = 0.005
-_ABSOLUTE_BOUND_MS = 0.005
+_ABSOLUTE_BOUND_MS = 0.01
 """By turn, not by call."""
 _LATE_BOUND_MS = 0.02
 """By turn: from ring to seal Python describes the outputs on both sides, strided ones in more words."""
-_STANDARD_ERRORS = 4.0
+_STANDARD_ERRORS = 5.0
 _MEDIAN_EFFICIENCY = 1.2533
 """Standard error of a median over that of a mean, for normal noise."""
 
@@ -46,6 +46,11 @@ def judge_ms(candidate: Contestant, trusted: list[Contestant]) -> float:
     """Median time of a call by the judge's clock, the cost of the exchange subtracted, in ms."""
     late = max(0.0, late_ms(candidate, trusted))
     return stats.median(candidate.rung_ms) - exchange_ms(trusted) + late
+
+
+def outside_ms(candidate: Contestant, trusted: list[Contestant]) -> float:
+    """Return what the judge's clock found beside the events, by call, in ms; 0 where it found nothing."""
+    return max(0.0, residual_ms(candidate, trusted)) + max(0.0, late_ms(candidate, trusted))
 
 
 def residual_ms(contestant: Contestant, trusted: list[Contestant]) -> float:
@@ -81,7 +86,12 @@ def _error(samples: list[float]) -> float:
 
 
 def disputed(candidate: Contestant, trusted: list[Contestant]) -> str | None:
-    """Return both numbers in a sentence where the clocks disagree, otherwise None."""
+    """Return both numbers in a sentence where the clocks disagree, otherwise None.
+
+    Nothing is disputed of a candidate that waits for results of its own: it is charged all of `judge_ms`.
+    """
+    if candidate.waits:
+        return None
     residual, bound = residual_ms(candidate, trusted), bound_ms(candidate, trusted)
     late, late_bound = late_ms(candidate, trusted), late_bound_ms(candidate, trusted)
     if residual <= bound and late <= late_bound:

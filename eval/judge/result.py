@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _MOST_ROWS = 64
 _LEAST_MS = 1e-6
 _WAITS = "forward waits for results of its own: its time is the judge's clock's"
-_EVENT_MATTERS_MS = 0.05
+_EVENT_MATTERS_MS, _PART_OF_PAIR = 0.05, 0.5
 
 
 def build_timing(
@@ -32,7 +32,7 @@ def build_timing(
     """
     samples = {c.role: corrected(session, c.event_ms) for c in [candidate, *contestants]} | dict(kept or {})
     if candidate.waits:
-        outside = max(0.0, audit.residual_ms(candidate, contestants))
+        outside = audit.outside_ms(candidate, contestants)
         samples["candidate"] = [value + outside for value in samples["candidate"]]
     own = stats.quantity(samples["candidate"])
     gains: dict[str, Ratio] = {
@@ -85,11 +85,11 @@ def build_timing(
 def corrected(session: TimingSession, event_ms: list[float]) -> list[float]:
     """Subtract what an event pair shows when nothing is between, from long kernels less and less.
 
-    Beside Nsight Compute events read 1.3 us too much at 5 us, 0.8 at 50, and 0.3 to 0.6 too little from
-    0.2 ms on (docs/measurements): what the pair costs is hidden by a kernel that is long enough. Nothing
-    jumps at 50 us.
+    Of the two records of a pair one lies between them, so half of what the pair shows is taken off: beside
+    Nsight Compute all of it is too much by 0.5 to 1.3 us up to 50 us, and from 0.2 ms on anything is
+    (docs/measurements/timing_h100.md). Nothing jumps at 50 us.
     """
-    part = min(1.0, _EVENT_MATTERS_MS / max(stats.median(event_ms), _LEAST_MS))
+    part = _PART_OF_PAIR * min(1.0, _EVENT_MATTERS_MS / max(stats.median(event_ms), _LEAST_MS))
     return [max(value - part * session.event_null_ms, _LEAST_MS) for value in event_ms]
 
 
