@@ -12,7 +12,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -124,8 +124,7 @@ class Judge:
     def _exchange(process: subprocess.Popen[str], job: Job, ahead: Sequence[Job]) -> dict[str, Any]:
         assert process.stdin is not None
         assert process.stdout is not None
-        announced = (f"{ANNOUNCES}{one.model_dump_json()}}}\n" for one in ahead)
-        question = "".join(announced) + job.model_dump_json() + "\n"
+        question = "".join(_announced(ahead)) + job.model_dump_json() + "\n"
         ready = select.poll()
         try:
             process.stdin.write(question)
@@ -164,6 +163,12 @@ class Judge:
             process.wait()
         if process.stdout is not None:
             process.stdout.close()
+
+
+def _announced(ahead: Sequence[Job]) -> Iterator[str]:
+    for one in ahead:
+        with contextlib.suppress(ValueError):  # it will fail in its own turn
+            yield f"{ANNOUNCES}{one.model_dump_json()}}}\n"
 
 
 def _close_input(process: subprocess.Popen[str] | None) -> None:

@@ -5,16 +5,15 @@ Judge and runner share it, so that a name means the same tensor on both sides.
 
 from __future__ import annotations
 
+from functools import wraps
 from typing import Any, Literal, NamedTuple
 
 import torch
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-_DROPS = frozenset(
-    getattr(functional, name)
-    for name in ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout")
-) | {torch.dropout}
+_DROP_NAMES = ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout")
+_DROPS = frozenset(getattr(functional, name) for name in _DROP_NAMES) | {torch.dropout}
 _DROPS_AT = 4
 """Place of `dropout_p` among the arguments of attention."""
 Kind = Literal["parameter", "buffer", "attribute"]
@@ -62,6 +61,34 @@ def still_dropouts(model: Any) -> None:
             module.dropout = 0.0  # type: ignore[assignment]
 
 
+def still_functions() -> None:
+    """Do the same to dropout that is called as a function, in this process, for good.
+
+    A mode would stand between `forward` and every operator that is timed; judges use `NoDropout`.
+    """
+    for name in _DROP_NAMES:
+        setattr(functional, name, _as_it_is)
+    torch.dropout = _as_it_is
+    attention = functional.scaled_dot_product_attention
+
+    @wraps(attention)
+    def sure(*args: Any, **named: Any) -> torch.Tensor:
+        return attention(*_sure_arguments(args, named), **named)
+
+    functional.scaled_dot_product_attention = sure
+
+
+def _as_it_is(input: torch.Tensor, *_args: Any, **_named: Any) -> torch.Tensor:  # noqa: A002 - torch's name
+    return input
+
+
+def _sure_arguments(args: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
+    """Return the arguments of attention without dropout; what is given by name is changed in place."""
+    if "dropout_p" in named:
+        named["dropout_p"] = 0.0
+    return (*args[:_DROPS_AT], 0.0, *args[_DROPS_AT + 1 :]) if len(args) > _DROPS_AT else args
+
+
 class NoDropout(TorchFunctionMode):
     """Switches off dropout that is called as a function, whatever `forward` says of training."""
 
@@ -72,10 +99,7 @@ class NoDropout(TorchFunctionMode):
         if func in _DROPS:
             return args[0] if args else named["input"]
         if func is torch.nn.functional.scaled_dot_product_attention:
-            if len(args) > _DROPS_AT:
-                args = (*args[:_DROPS_AT], 0.0, *args[_DROPS_AT + 1 :])
-            elif "dropout_p" in named:
-                named["dropout_p"] = 0.0
+            args = _sure_arguments(args, named)
         return func(*args, **named)
 
 

@@ -103,3 +103,12 @@ def test_a_bad_problem_alone_is_an_error(tmp_path, name):
     (tmp_path / "a.py").write_text((ANSWERS / "21_scalar_argument.py").read_text())
     exit_code, _, _ = command(tmp_path, "a.py", "--problem", str(CORPUS / "bad" / f"{name}.py"))
     assert exit_code == 2
+
+
+def test_dropout_as_a_function_is_off_on_both_sides(judge):
+    """The reference as its own answer, by the rules of calibration: no mask may part the two."""
+    path = CORPUS / "41_functional_dropout.py"
+    code = path.read_text().replace("class Model(", "class ModelNew(")
+    problem = load_problem(path).problem
+    verdict = judge.evaluate(Job(problem=problem, code=code, device="cpu", rules="off", audits=False))
+    assert ended(verdict) == "passed", verdict.detail

@@ -10,7 +10,7 @@ pytest.importorskip("torch", reason="needs the extra `eval`")
 from eval.judge.ceilings import Ceiling
 from eval.judge.floor import Floor
 from eval.judge.result import build_timing
-from eval.judge.timing import Contestant
+from eval.judge.timing import Contestant, calls_a_turn
 
 EVENT_MS = 0.002
 FLOOR = Floor(2.84, "bytes", "measured", Ceiling(3.02e12, "measured"), None)
@@ -109,3 +109,11 @@ def test_a_candidate_that_waits_for_itself_pays_by_the_clock_of_the_judge(others
     after = timed(candidate, others)
     assert after.candidate_ms.median - before.candidate_ms.median == pytest.approx(0.02, rel=0.05)
     assert any("waits for results of its own" in note for note in after.notes)
+
+
+@pytest.mark.parametrize(
+    ("shortest", "together", "calls"),
+    [(3.0, 20.0, 1), (1.0, 4.0, 1), (0.5, 2.0, 4), (0.05, 0.5, 40), (0.05, 150.0, 1), (0.05, 20.0, 5)],
+)
+def test_how_many_calls_share_a_turn(shortest, together, calls):
+    assert calls_a_turn(shortest, together) == calls

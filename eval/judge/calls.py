@@ -303,6 +303,11 @@ def _some_blocks(output: torch.Tensor) -> list[range]:
     return drawn
 
 
+def same_bits(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Tell whether two tensors of one dtype hold the same bits."""
+    return torch.equal(_bits(one), _bits(other))
+
+
 def _bits(tensor: torch.Tensor) -> torch.Tensor:
     """Reinterpret floats as integers, so that NaN equals itself and -0.0 is not 0.0."""
     views = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}

@@ -86,7 +86,7 @@ class DeviceTrial(Trial):
     def _runner_in(self, place: Place) -> Runner:
         if place.runner is not None:
             return self._accepted(place.runner)
-        place.region.poison([])
+        place.region.clear()
         torch.cuda.synchronize()
         return self._start_runner(place.region)
 

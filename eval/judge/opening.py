@@ -14,9 +14,10 @@ from eval.gate import DONE, OPENED, QUEUED
 if TYPE_CHECKING:
     from eval.gate import Gate
 
-_QUEUE_NS, _QUEUE_NS_A_CALL = 10_000_000, 500_000
-"""How long a runner may take to queue its work. One that waits for its own results never says that it is
-done with that, so after this time its first inputs are shown all the same."""
+_QUEUE_NS, _QUEUE_NS_A_CALL = 10_000_000, 20_000_000
+"""How long a runner may take to queue one call, or each of several. One that waits for its own results never
+says that it is done with that, so after this time its first inputs are shown all the same; it gets one call
+a turn."""
 _STALL_NS = 200_000_000
 """A runner that makes no progress for so long is shown the rest: it has failed, or is very slow."""
 
@@ -36,7 +37,8 @@ class Opening:
     def run(self) -> None:
         """Wait until all work is queued, then show one call's inputs after another."""
         count = len(self._keys)
-        self.queued = self._reached(QUEUED, 1, _QUEUE_NS + count * _QUEUE_NS_A_CALL)
+        patience_ns = _QUEUE_NS if count == 1 else count * _QUEUE_NS_A_CALL
+        self.queued = self._reached(QUEUED, 1, patience_ns)
         self.start_ns = time.monotonic_ns()
         waits = True
         for call, key in enumerate(self._keys):

@@ -58,6 +58,10 @@ class Region:
         """Return the memory at `desc` as a tensor, without a copy."""
         return view(self.base, desc)
 
+    def clear(self) -> None:
+        """Overwrite all of it, inputs too, for somebody who has not seen what was there."""
+        self.base.fill_(_POISON)
+
     def poison(self, live: list[tuple[int, int]]) -> None:
         """Fill everything behind the inputs that is not in use, so that unwritten elements show."""
         at = self.split

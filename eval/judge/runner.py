@@ -20,7 +20,7 @@ from eval.judge.answers import (
     TimedReply,
 )
 from eval.judge.contained import Contained
-from eval.judge.faults import FaultRaised, failed, rejected
+from eval.judge.faults import FaultRaised, JudgeError, failed, rejected
 from eval.judge.opening import Opening
 from eval.plain import encode
 from eval.tensors import TensorDesc, parse_desc
@@ -229,7 +229,7 @@ class Runner:
         spin = opening is not None
         nonce = protocol.new_nonce()
         try:
-            self._process.channel.send({**message, "nonce": nonce}, timeout_s=self._seconds_left())
+            self._send({**message, "nonce": nonce})
             if opening is not None:
                 opening.run()
             raw = self._wait(spin=spin)
@@ -247,6 +247,12 @@ class Runner:
         if "error" in raw:
             raise self._as_fault(raw["error"])
         return raw
+
+    def _send(self, message: dict[str, Any]) -> None:
+        try:
+            self._process.channel.send(message, timeout_s=self._seconds_left())
+        except protocol.ProtocolError as error:
+            raise JudgeError(f"a question that is too long for a runner: {error}") from error
 
     def _seconds_left(self) -> float:
         return max(0.0, min(self._deadline - time.monotonic(), self._limits.call_seconds))

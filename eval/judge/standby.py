@@ -75,7 +75,7 @@ class Standby:
         if region is None:
             return
         self._collect()
-        region.poison([])
+        region.clear()
         torch.cuda.synchronize()
         self._place = region, limits
         with suppress(BrokenJudgeError):

@@ -15,7 +15,8 @@ import torch
 
 from eval.gate import MOST_CALLS
 from eval.judge import audit, stats
-from eval.judge.faults import BaselineFailedError, FaultRaised, incorrect
+from eval.judge.calls import same_bits
+from eval.judge.faults import BaselineFailedError, FaultRaised, incorrect, rejected
 from eval.judge.hiding import Hiding
 
 if TYPE_CHECKING:
@@ -33,7 +34,10 @@ _CHECK_SHARE, _FULL_SHARE = 0.5, 0.04
 """Parts of the timed turns of which a call is checked, in places all over its output or in full."""
 _AUDIT_TARGET = 0.05
 """Rounds go on until a disagreement of the clocks by this part of the time would show."""
-_SEAL_ELEMENTS = 1024
+_SEAL_ELEMENTS, _SEALED_CALLS = 1024, 4
+"""Of how many calls of a turn how many elements are read while the clock runs."""
+_MOST_ROUND_MS = 100.0
+"""All contestants' turns of one round together, so that there are many rounds."""
 _random = secrets.SystemRandom()
 
 
@@ -64,6 +68,17 @@ class Contestant:
         self.event_ms, self.rung_ms, self.sealed_ms = [], [], []
 
 
+def calls_a_turn(shortest_ms: float, together_ms: float) -> int:
+    """Return how many calls of `shortest_ms` share a turn; one call of each contestant takes `together_ms`.
+
+    The candidate's own events decide nothing here: they may say anything.
+    """
+    if shortest_ms >= _BATCH_MS / 2:
+        return 1
+    wanted = math.ceil(_BATCH_MS / max(shortest_ms, 1e-3))
+    return max(1, min(wanted, int(_MOST_ROUND_MS / max(together_ms, 1e-3))))
+
+
 class TimingSession:
     """Measures a set of contestants on one case."""
 
@@ -91,12 +106,11 @@ class TimingSession:
         self.event_null_ms = min(events)
 
     def _choose_calls(self, most: int) -> None:
-        """Decide how many calls a turn has, from the shortest time seen while warming up."""
-        shortest = min(stats.median(c.event_ms) for c in self._contestants)
-        wanted = math.ceil(_BATCH_MS / max(shortest, 1e-3)) if shortest < _BATCH_MS / 2 else 1
-        if any(contestant.waits for contestant in self._contestants):
-            wanted = 1
-        self.calls = max(1, min(wanted, most, MOST_CALLS))
+        """Decide how many calls a turn has, from the times seen while warming up."""
+        trusted = [stats.median(c.event_ms) for c in self._contestants if c.trusted]
+        together = sum(stats.median(c.rung_ms) for c in self._contestants)
+        waits = any(contestant.waits for contestant in self._contestants)
+        self.calls = 1 if waits else min(calls_a_turn(min(trusted), together), most, MOST_CALLS)
         for contestant in self._contestants:
             contestant.clear()
             contestant.calls = self.calls
@@ -158,14 +172,14 @@ class TimingSession:
         ]
         if not contestant.trusted:
             contestant.region.poison(runner.live)
-        first = _random.randrange(self.calls)
+        drawn = _random.sample(range(self.calls), min(self.calls, _SEALED_CALLS))
         self._draw_picks()
         messages = [prepared.message for prepared in batch]
         self._settle()
         runner.arm()
         reply = runner.timed_calls(contestant.key, messages, hiding.keys)
-        outputs = self._outputs(contestant, reply.calls[first])
-        sealed = self._seal(outputs)
+        sealed = [self._seal(self._outputs(contestant, reply.calls[call])) for call in drawn]
+        torch.cuda.synchronize()
         end = time.monotonic_ns()
         contestant.caller.check_facts(runner.facts())
         contestant.late_turns += not runner.queued
@@ -173,7 +187,7 @@ class TimingSession:
         contestant.rung_ms.append((runner.rung_ns - runner.shown_ns) / 1e6 / self.calls)
         contestant.sealed_ms.append((end - runner.rung_ns) / 1e6)
         if not contestant.trusted:
-            self._check(contestant, batch, reply, sealed)
+            self._check(contestant, batch, reply, dict(zip(drawn, sealed, strict=True)))
 
     def _outputs(self, contestant: Contestant, call: Any) -> list[torch.Tensor]:
         parsed = contestant.runner.parsed(call)
@@ -183,18 +197,23 @@ class TimingSession:
     def _seal(self, outputs: list[torch.Tensor]) -> list[torch.Tensor]:
         """Read scattered elements of an output at once, so that late work falls inside the judge's clock."""
         pairs = zip(outputs, self._picks, strict=True)
-        sealed = [out[picks] if picks else out.reshape(1) for out, picks in pairs if out.numel()]
-        torch.cuda.synchronize()
-        return sealed
+        return [out[picks] if picks else out.reshape(1).clone() for out, picks in pairs if out.numel()]
 
     def _check(
-        self, contestant: Contestant, batch: list[Prepared], reply: TimedReply, sealed: list[torch.Tensor]
-    ) -> None:
+        self, contestant: Contestant, batch: list[Prepared], reply: TimedReply,
+        sealed: dict[int, list[torch.Tensor]],
+    ) -> None:  # fmt: skip
         """Look at every call a little, and at some that are drawn now in full."""
         results = [self._outputs(contestant, call) for call in reply.calls]
-        for values in [*sealed, *(part for outputs in results for part in self._seal(outputs))]:
-            if values.dtype.is_floating_point and bool(values.isnan().any()):
-                raise incorrect("not_finite", "sampled elements of a timed call's output were never written")
+        for call, outputs in enumerate(results):
+            now = self._seal(outputs)
+            for values in [*sealed.get(call, ()), *now]:
+                if values.dtype.is_floating_point and bool(values.isnan().any()):
+                    raise incorrect(
+                        "not_finite", "sampled elements of a timed call's output were never written"
+                    )
+            if call in sealed and not all(map(same_bits, sealed[call], now)):
+                raise rejected("tampering", "an output changed after the clock had stopped", "seal")
         in_full = len(contestant.event_ms) == 1 or _random.random() < _FULL_SHARE
         if not in_full and _random.random() >= _CHECK_SHARE:
             return

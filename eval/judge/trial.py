@@ -93,6 +93,7 @@ class Trial:
             if self._gate is not None:
                 self._gate.warm()
             self._audit_apart(region, cases)
+            region.clear()
             runner = self._start_runner(region)
             try:
                 correctness = self._correctness(runner, region, cases, variants)

@@ -26,7 +26,7 @@ from eval.runner.load import describe, load_module
 from eval.runner.memory import HostMemory, OutputTooLargeError
 from eval.runner.seal import Seal
 from eval.runner.stopwatch import Span, Stopwatch
-from eval.state import State, still_dropouts
+from eval.state import State, still_dropouts, still_functions
 from eval.tensors import parse_desc
 
 
@@ -92,6 +92,7 @@ class Session:
         return {"keys": cache_pack.received(self._memory.base, message["size"], cache_pack.here())}
 
     def _load(self, message: dict[str, Any]) -> dict[str, Any]:
+        still_functions()
         self._seal = Seal()
         self._module = load_module("".join(self._source), self._path, "candidate")
         self._class = message["class"]

@@ -118,8 +118,9 @@ def _smaller(own: Constants) -> Iterator[dict[str, Any]]:
 def _as_built(own: Constants, built_with: Collection[str]) -> Iterator[dict[str, Any]]:
     """Leave the model as large as it is, and let its inputs become small, or the batch alone."""
     batch = {name: value for name, value in own.items() if type(value) is int and "batch" in name.lower()}
-    for number in _BATCHES:
-        yield _applied(batch, partial(_alone, number))
+    if batch:
+        for number in _BATCHES:
+            yield _applied(batch, partial(_alone, number))
     inputs = {name: value for name, value in own.items() if name not in built_with}
     for number in _BATCHES:
         fewer = _applied(batch, partial(_alone, number))
