@@ -192,7 +192,8 @@ class Guarantees(Record):
     """How reference and candidate came by the same weights: by name and shape, new ones for every call;
     or by constructors under one seed, where names differ. None: the reference keeps none."""
     sanitizer: tuple[str, ...] = ()
-    """Tools of compute-sanitizer that looked over a call of every configuration and found nothing."""
+    """Tools of compute-sanitizer that looked over a call of each of the first 16 configurations and
+    found nothing."""
     compiled_for: str | None = None
     """On a CPU, the target that all launched kernels compiled for; None where that was not shown."""
 
