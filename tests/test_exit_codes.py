@@ -3,6 +3,8 @@ import sys
 
 import pytest
 
+from harness.cli import COMMANDS
+
 CALL = "import sys; sys.argv[0] = 'kernel-harness'; from harness import cli; {}; cli.main()"
 
 
@@ -13,8 +15,8 @@ CALL = "import sys; sys.argv[0] = 'kernel-harness'; from harness import cli; {};
         (["stages", "no_such_stage"], "pass", 2),
         (["no-such-command"], "pass", 2),
         (["show", "1", "--store", "no/such/store.db"], "pass", 2),
-        (["doctor"], "cli.COMMANDS['doctor'] = 'harness.cli.not_written'", 3),
-        (["doctor"], "cli.COMMANDS['doctor'] = 'harness.errors'", 3),
+        (["not-written"], "cli.COMMANDS['not-written'] = 'A command without a module.'", 3),
+        (["progress"], "cli.COMMANDS['progress'] = 'A module without a command.'", 3),
     ],
 )
 def test_exit_code_says_whose_fault_it_is(words, before, code):
@@ -24,3 +26,28 @@ def test_exit_code_says_whose_fault_it_is(words, before, code):
     assert done.returncode == code, done.stderr
     assert ("this is a bug" in done.stderr) == (code == 3)
     assert (not done.stdout) == (code != 0)
+
+
+def test_help_lists_every_command_and_imports_none():
+    code = (
+        "import sys; from harness import cli\n"
+        "cli.app(['--help'], standalone_mode=False)\n"
+        "print(sorted(name for name in sys.modules if name.startswith('harness.cli.') or name == 'pydantic'))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=True)
+    *page, imported = done.stdout.splitlines()
+    listed = [line.split() for line in page[page.index("Commands:") + 1 :]]
+    assert [words[0] for words in listed] == list(COMMANDS)
+    assert {words[-1][-1] for words in listed} == {"."}
+    assert imported == "[]"
+
+
+@pytest.mark.parametrize(
+    ("word", "near"), [("promt", "prompt"), ("leader-board", "leaderboard"), ("stage", "stages")]
+)
+def test_a_mistyped_command_is_answered_with_the_nearest(word, near):
+    done = subprocess.run(
+        [sys.executable, "-c", CALL.format("pass"), word], text=True, capture_output=True, check=False
+    )
+    assert done.returncode == 2
+    assert f"Did you mean '{near}'?" in done.stderr

@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 import traceback
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
@@ -15,38 +16,38 @@ from typer.core import TyperGroup
 from harness.errors import EnvironmentFailure, HarnessError
 
 COMMANDS = {
-    "prompt": "harness.cli.prompt",
-    "collect": "harness.cli.collect",
-    "check": "harness.cli.check",
-    "compile": "harness.cli.compile",
-    "eval": "harness.cli.evaluate",
-    "run": "harness.cli.run",
-    "optimize": "harness.cli.optimize",
-    "profile": "harness.cli.profile",
-    "leaderboard": "harness.cli.leaderboard",
-    "compare": "harness.cli.compare",
-    "report": "harness.cli.report",
-    "serve": "harness.cli.serve",
-    "serve-judge": "harness.cli.serve_judge",
-    "mcp": "harness.cli.mcp",
-    "rescore": "harness.cli.rescore",
-    "void": "harness.cli.void",
-    "show": "harness.cli.show",
-    "export": "harness.cli.export",
-    "rows": "harness.cli.rows",
-    "runs": "harness.cli.runs",
-    "redteam": "harness.cli.redteam",
-    "problems": "harness.cli.problems",
-    "stages": "harness.cli.stages",
-    "gpus": "harness.cli.gpus",
-    "validate": "harness.cli.validate",
-    "doctor": "harness.cli.doctor",
+    "prompt": "Render the prompt of a problem for a stage and a GPU.",
+    "collect": "Ask models, and keep every raw reply.",
+    "check": "Check replies against the static rules; run nothing.",
+    "compile": "Compile what a candidate launches; no GPU needed.",
+    "eval": "Judge candidates.",
+    "run": "Prompt, collect, judge, score and report, from one file.",
+    "optimize": "Carry a problem through stages, keep or revert at each.",
+    "profile": "Ask Nsight Compute about one call of a candidate.",
+    "leaderboard": "Print the leaderboard of a store.",
+    "compare": "Compare two models or runs, problem by problem.",
+    "report": "Write the report, one HTML file.",
+    "serve": "Serve the leaderboard as a live web page.",
+    "serve-judge": "Judge what clients send over HTTP.",
+    "mcp": "Serve an agent over the Model Context Protocol.",
+    "rescore": "Judge stale results again.",
+    "void": "Strike an attempt from scores.",
+    "show": "Show one attempt: verdict, code and reply.",
+    "export": "Write attempts as lines of JSON, or tables.",
+    "rows": "Turn rows of a data set into replies.",
+    "runs": "List the runs of a store.",
+    "redteam": "Try cheats and honest candidates on this judge.",
+    "problems": "List the problems, and check their files.",
+    "stages": "List the optimisation stages, and check their files.",
+    "gpus": "List the GPUs of prompts, and check their files.",
+    "validate": "Attack the problems before they are trusted.",
+    "doctor": "Say what this machine has and can do.",
 }
-"""Command name to the module whose function ``command`` it is."""
+"""What `kernel-harness --help` says of each; its module is named like it, and has a function ``command``."""
 
 
 class _LazyGroup(TyperGroup):
-    """Imports a command's module only when that command is asked for."""
+    """Imports a command's module only when that command is asked for, and none to list them all."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - typer's signature
         return list(COMMANDS)
@@ -54,9 +55,20 @@ class _LazyGroup(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
+        module = import_module(f"harness.cli.{cmd_name.replace('-', '_')}")
         single = typer.Typer(add_completion=False, rich_markup_mode=None)
-        single.command(cmd_name)(import_module(COMMANDS[cmd_name]).command)
+        single.command(cmd_name)(module.command)
         return typer.main.get_command(single)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        near = get_close_matches(args[0], COMMANDS, n=1)
+        if near and args[0] not in COMMANDS:
+            ctx.fail(f"No such command '{args[0]}'. Did you mean '{near[0]}'?")
+        return super().resolve_command(ctx, args)
 
 
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)

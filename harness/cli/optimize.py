@@ -12,7 +12,7 @@ import typer
 from eval.client import JudgeFailedError, resolve_device
 from eval.records import DeviceChoice, Limits, RulesMode
 from harness.cli.command_line import command_line
-from harness.cli.evaluate import require_judge
+from harness.cli.eval import require_judge
 from harness.cli.progress import Steps
 from harness.errors import EnvironmentFailure
 from harness.files import read_text, validated, write_text

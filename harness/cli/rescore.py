@@ -14,7 +14,7 @@ from eval import EVALUATOR_VERSION
 from eval.client import JudgeFailedError, resolve_device
 from eval.records import DeviceChoice
 from harness.cli.command_line import command_line
-from harness.cli.evaluate import require_judge
+from harness.cli.eval import require_judge
 from harness.cli.progress import Steps
 from harness.errors import EnvironmentFailure, UsageError
 from harness.files import nearest

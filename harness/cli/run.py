@@ -16,7 +16,7 @@ from eval.client import JudgeFailedError, resolve_device
 from eval.records import Limits
 from harness.cli import report
 from harness.cli.command_line import command_line
-from harness.cli.evaluate import require_judge
+from harness.cli.eval import require_judge
 from harness.cli.progress import Steps
 from harness.errors import EnvironmentFailure
 from harness.lines import attempt_line

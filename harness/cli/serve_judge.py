@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from eval.records import DeviceChoice, Limits
-from harness.cli.evaluate import require_judge
+from harness.cli.eval import require_judge
 from harness.cli.listening import is_loopback, listen, names_of
 from harness.errors import EnvironmentFailure, UsageError
 from harness.executors import JudgePool, open_executor
