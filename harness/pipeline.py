@@ -139,13 +139,21 @@ class Pipeline:
         held_to = self._demand(reply, problem, stage)
         gpu = reply.gpu or self._gpu
         work = _Work(stored, candidate, self._key(reply, candidate, problem, stage, held_to), gpu)
-        before = None if self._settings.fresh else self._store.find_verdict(work.key)
+        before = None if self._settings.fresh else self._judged_before(work)
         if before is not None:
-            return Judged(self._save(work, before), cached=True)
+            return before
         if isinstance(found, Failed):
             tracks = Tracks(open=False, stage=False)
             return Judged(self._save(work, found.model_copy(update={"tracks": tracks})), cached=False)
         return self._enter(self._pending(work, self._job(found, problem, stage, held_to)), batch)
+
+    def _judged_before(self, work: _Work) -> Judged | None:
+        """Find the verdict that is there, first the one that compute-sanitizer had its say in."""
+        for key in (work.key.model_copy(update={"sanitize": True}), work.key):
+            verdict = self._store.find_verdict(key)
+            if verdict is not None:
+                return Judged(self._save(work._replace(key=key), verdict), cached=True)
+        return None
 
     @staticmethod
     def _pending(work: _Work, job: Job) -> _Pending:
