@@ -55,7 +55,7 @@ spelling: install-dev
 	$(BIN)/codespell
 
 unit: install-dev
-	$(BIN)/python -m pytest -m 'not slow and not gpu'
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile -m 'not slow and not gpu'
 
 slow: install-dev
 	$(BIN)/python -m pytest -m 'slow or gpu'
