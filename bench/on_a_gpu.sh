@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Everything that needs a CUDA GPU, the parts that others rest on first: what docs/measurements/ is written from.
+# Each part has files and a time limit of its own; one that fails or runs over does not stop the next.
+# Usage: bench/on_a_gpu.sh FOLDER [PART ...]     (PYTHON=python3; all parts take about an hour and a half)
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+folder=${1:?folder for the results}
+shift
+output=$(realpath --canonicalize-missing "$folder")
+python=${PYTHON:-python}
+seed=reference_solutions/cumsum_exclusive/solution.py
+stage=(--problem cumsum_exclusive --stage final_micro_tuning)
+export PYTHONUNBUFFERED=1 PYTHONPATH=$PWD${PYTHONPATH:+:$PYTHONPATH}
+
+# Name, seconds allowed, command; its stdout goes to NAME.out.
+part() {
+    local name=$1 seconds=$2 start=$SECONDS
+    shift 2
+    case " $wanted " in *" $name "*) ;; *) return ;; esac
+    timeout --kill-after=30 "$seconds" "$@" >"$output/$name.out" 2>"$output/$name.err"
+    echo "$name: exit $?, $((SECONDS - start)) s"
+}
+
+wanted=${*:-doctor replies redteam redteam_bare tests aa power reproducibility nsight identity seed
+    problems throughput throughput_4096 audit validate isolation}
+wanted=$(echo $wanted)
+mkdir -p "$output" || exit 4
+
+part doctor 60 "$python" -m harness doctor
+part replies 400 "$python" -m harness eval "$seed" tests/replies "${stage[@]}" --device cuda --json \
+    --store "$output/replies.db"
+part redteam 400 "$python" -m harness redteam --device cuda --size 4096 --json
+part redteam_bare 600 "$python" -m harness redteam --device cuda --size 4096 --json --no-static
+part tests 600 "$python" -m pytest -m gpu
+for name in aa power reproducibility nsight identity seed; do
+    part "$name" 900 "$python" bench/timing.py --output "$output/$name" --parts "$name"
+done
+part problems 900 "$python" bench/problems.py --output "$output/problems"
+part throughput 600 "$python" bench/throughput.py --output "$output/throughput" --parts gpu
+part throughput_4096 600 "$python" bench/throughput.py --output "$output/throughput_4096" --parts gpu --size 4096
+part audit 600 "$python" bench/clock_audit.py --output "$output/audit"
+part validate 900 "$python" -m harness validate --device cuda --json --store "$output/validate.db"
+part isolation 600 "$python" bench/isolation.py --output "$output/isolation" --device cuda
