@@ -15,7 +15,7 @@ from harness.problems import load_problem
 from harness.report.sections import sections
 from harness.scores import left_out, left_out_text, overall_table, score_table
 from harness.store import Store
-from harness.validate import reasons_of_assays, reasons_of_findings, remember
+from harness.validate import Memory, Standing, standing_of_assay, standing_of_findings
 from harness.validate.run import Finding
 
 ROOT = Path(__file__).parent.parent
@@ -26,22 +26,28 @@ def finding(check, detail, *, ok):
     return Finding(problem="p", check=check, ok=ok, detail=detail)
 
 
+SOFTMAX = FILES / "4_softmax_rows.py"
+
+
 @pytest.mark.parametrize(
-    ("found", "reasons"),
+    ("found", "decided"),
     [
-        ([finding("zeros: incorrect", "incorrect: far", ok=True)], {"p": None}),
-        ([finding("zeros: incorrect", "passed", ok=False)], {"p": "accepts zeros"}),
-        ([finding("zeros: incorrect", "failed: no memory", ok=False)], {}),
-        ([finding("zeros: incorrect", "error (ours): gone", ok=False)], {}),
+        ([finding("zeros: incorrect", "incorrect: far", ok=True)], [None]),
+        ([finding("zeros: incorrect", "passed", ok=False)], ["accepts zeros"]),
+        ([finding("zeros: incorrect", "failed: no memory", ok=False)], []),
+        ([finding("zeros: incorrect", "error (ours): gone", ok=False)], []),
         (
             [finding("the reference agrees with itself", "incorrect: values", ok=False)],
-            {"p": "refuses its own reference"},
+            ["refuses its own reference"],
         ),
-        ([finding("the solution passes", "incorrect: values", ok=False)], {}),
+        ([finding("the solution passes", "incorrect: values", ok=False)], []),
     ],
 )
-def test_what_the_checks_of_a_folder_mean(found, reasons):
-    assert reasons_of_findings(found) == reasons
+def test_what_the_checks_of_a_folder_mean(found, decided):
+    problem = load_problem(SOFTMAX).problem
+    standing = standing_of_findings(problem, found)
+    assert standing in [Standing(problem.hash, problem.name, reason) for reason in decided] or not decided
+    assert (standing is None) == (not decided)
 
 
 def test_what_the_attacks_on_files_mean():
@@ -50,23 +56,24 @@ def test_what_the_attacks_on_files_mean():
         Assay(problem="b", hash="2", status="quarantined", reason="accepts ones"),
         Assay(problem="c", hash="3", status="skipped", reason="needs a package"),
     ]
-    assert reasons_of_assays(made) == {"a": None, "b": "accepts ones"}
+    assert [standing_of_assay(one) for one in made] == [("1", "a", None), ("2", "b", "accepts ones"), None]
 
 
 def test_the_store_remembers_and_forgets(tmp_path):
-    problem, path = load_problem(FILES / "4_softmax_rows.py"), tmp_path / "s.db"
-    remember(path, [problem], {problem.name: None})
+    path = tmp_path / "s.db"
+    memory = Memory(path)
+    memory.keep(Standing("1", "a", None))
+    memory.keep(None)
     assert not path.exists()
-    remember(path, [problem], {problem.name: "accepts ones"})
+    memory.keep(Standing("1", "a", "accepts ones"))
+    memory.keep(Standing("2", "a", "accepts zeros"))  # another text of the same name
+    memory.keep(Standing("3", "b", None))
     with Store(path) as store:
-        assert store.quarantine_of(problem.problem.hash) == "accepts ones"
-    remember(path, [problem], {})
-    remember(path, [load_problem("softmax")], {"softmax": None})
+        assert [store.quarantine_of(number) for number in "123"] == ["accepts ones", "accepts zeros", None]
+    memory.keep(Standing("1", "a", None))
     with Store(path) as store:
-        assert store.quarantine_of(problem.problem.hash) == "accepts ones"
-    remember(path, [problem], {problem.name: None})
-    with Store(path) as store:
-        assert store.quarantine_of(problem.problem.hash) is None
+        assert [store.quarantine_of(number) for number in "123"] == [None, "accepts zeros", None]
+    assert memory.weak == ["a", "a"]
 
 
 @pytest.fixture
@@ -99,10 +106,10 @@ def test_scores_are_marked_everywhere(weak):
 
 
 def test_who_judges_on_it_is_warned_once(tmp_path):
-    problem, said = load_problem(FILES / "4_softmax_rows.py"), []
+    problem, said = load_problem(SOFTMAX), []
     with Store(tmp_path / "s.db") as store, store.run("eval") as run:
         store.quarantine(problem.problem.hash, problem.name, "accepts ones")
-        settings = JudgeSettings(device="cpu", problem=str(FILES / "4_softmax_rows.py"))
+        settings = JudgeSettings(device="cpu", problem=str(SOFTMAX))
         pipeline = Pipeline(settings, store, run, said.append)
         for sample in (1, 2):
             reply = attempt(sample, None).reply.model_copy(update={"text": "no code at all"})
@@ -112,14 +119,35 @@ def test_who_judges_on_it_is_warned_once(tmp_path):
     assert said[0].startswith("warning: 4_softmax_rows is quarantined: accepts ones.")
 
 
-def test_validate_writes_into_the_store(tmp_path):
+def run_validate(folder, *words):
     pytest.importorskip("triton", reason="needs the extra `eval`")
-    weak = FILES / "bad" / "constant_answer.py"
-    done = subprocess.run(
-        [sys.executable, "-c", "from harness.cli import main; main()", "validate", str(weak)],
-        cwd=tmp_path, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}, capture_output=True, text=True,
+    return subprocess.run(
+        [sys.executable, "-c", "from harness.cli import main; main()", "validate", *map(str, words)],
+        cwd=folder, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}, capture_output=True, text=True,
         timeout=300, check=False,
     )  # fmt: skip
+
+
+def test_validate_writes_into_the_store(tmp_path):
+    weak = FILES / "bad" / "constant_answer.py"
+    done = run_validate(tmp_path, weak, "--table", "made/table.md")
     assert (done.returncode, "quarantined" in done.stdout) == (1, True)
+    assert "remembers as quarantined: constant_answer" in done.stderr
+    assert "constant_answer" in (tmp_path / "made" / "table.md").read_text()
     with Store(tmp_path / "kernel-harness.db") as store:
         assert "accept" in store.quarantine_of(load_problem(weak).problem.hash)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["--table", "table.csv"], 2, "a table is a .md or a .json file"),
+        (["--table", "/proc/none/table.md"], 4, "cannot write there"),
+        (["--store", "no.db"], 4, "no.db"),
+    ],
+)
+def test_what_cannot_be_written_is_told_before_the_work(tmp_path, words, code, said):
+    (tmp_path / "no.db").write_text("a note\n" * 100)
+    done = run_validate(tmp_path, SOFTMAX, *words)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert said in done.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -20,11 +21,11 @@ from harness.problems import ProblemFolder, problem_names
 from harness.validate import (
     Assayer,
     Finding,
-    Reasons,
+    Memory,
     findings,
-    reasons_of_assays,
-    reasons_of_findings,
-    remember,
+    require_table,
+    standing_of_assay,
+    standing_of_findings,
     validate,
     write_table,
 )
@@ -63,17 +64,21 @@ def command(
     _require_judge()
     asked = names or ([] if problems else list(problem_names()))
     loaded = load_several(words_for(asked, problems, dtype))
+    if table is not None:
+        require_table(table)
+    memory = Memory(store)
+    files = [problem for problem in loaded if table is not None or problem.path.is_file()]
+    folders = [problem for problem in loaded if problem not in files]
     code = 0
-    if table is not None or any(_is_file(problem) for problem in loaded):
-        assayed = [problem for problem in loaded if table is not None or _is_file(problem)]
-        assays = _assay(assayed, Limits(seconds=timeout, host_memory_gb=memory_gb), table, as_json=as_json)
-        _remember(store, assayed, reasons_of_assays(assays))
-        code = _code_of(assays)
-    folders = [problem for problem in loaded if not _is_file(problem)] if table is None else []
-    if folders:
-        found = _judge(folders, device, timeout, jobs, as_json=as_json)
-        _remember(store, folders, reasons_of_findings(found))
-        code = max(code, 0 if all(one.ok for one in found) else _FOUND)
+    try:
+        if files:
+            limits = Limits(seconds=timeout, host_memory_gb=memory_gb)
+            code = _code_of(_assay(files, limits, table, memory, as_json=as_json))
+        if folders:
+            sound = _judge(folders, device, timeout, jobs, memory, as_json=as_json)
+            code = max(code, 0 if sound else _FOUND)
+    finally:
+        _tell(store, memory.weak)
     return code
 
 
@@ -82,34 +87,32 @@ def _require_judge() -> None:
         raise EnvironmentFailure("judging needs torch, triton and numpy: pip install 'kernel-harness[eval]'")
 
 
-def _is_file(problem: ProblemFolder) -> bool:
-    return problem.path.is_file()
-
-
 def _assay(
-    problems: list[ProblemFolder], limits: Limits, table: Path | None, *, as_json: bool
+    problems: list[ProblemFolder], limits: Limits, table: Path | None, memory: Memory, *, as_json: bool
 ) -> list[Assay]:
     assays: list[Assay] = []
-    with (
-        Steps(len(problems), "attacking problems") as steps,
-        Assayer(limits.seconds, limits.host_memory_gb) as assayer,
-    ):
-        for assay in assayer.run([problem.problem for problem in problems]):
-            assays.append(assay)
-            if as_json:
-                _print(findings(assay), as_json=True)
-            else:
-                why = f" ({assay.reason})" if assay.reason else f" ({len(assay.cases)} cases)"
-                sys.stdout.write(f"{assay.status:<12}{assay.problem}{why}\n")
-                sys.stdout.flush()
-            steps.step()
-    if table is not None:
-        write_table(table, assays)
+    try:
+        with (
+            Steps(len(problems), "attacking problems") as steps,
+            Assayer(limits.seconds, limits.host_memory_gb) as assayer,
+        ):
+            for assay in assayer.run([problem.problem for problem in problems]):
+                assays.append(assay)
+                memory.keep(standing_of_assay(assay))
+                if as_json:
+                    _print(findings(assay), as_json=True)
+                else:
+                    why = f" ({assay.reason})" if assay.reason else f" ({len(assay.cases)} cases)"
+                    sys.stdout.write(f"{assay.status:<12}{assay.problem}{why}\n")
+                    sys.stdout.flush()
+                steps.step()
+    finally:
+        if table is not None and assays:
+            write_table(table, assays)
     return assays
 
 
-def _remember(store: Path, problems: list[ProblemFolder], reasons: Reasons) -> None:
-    weak = remember(store, problems, reasons)
+def _tell(store: Path, weak: list[str]) -> None:
     if weak:
         sys.stderr.write(f"{store} remembers as quarantined: {', '.join(weak)}; scores on them are marked\n")
 
@@ -121,12 +124,15 @@ def _code_of(assays: list[Assay]) -> int:
 
 
 def _judge(
-    problems: list[ProblemFolder], device: DeviceChoice, timeout: float, jobs: int, *, as_json: bool
-) -> list[Finding]:
+    problems: list[ProblemFolder], device: DeviceChoice, timeout: float, jobs: int, memory: Memory, *,
+    as_json: bool,
+) -> bool:  # fmt: skip
+    """Tell whether all checks of all problems came out as they must."""
     try:
         found = resolve_device(device)
     except JudgeFailedError as error:
         raise EnvironmentFailure(str(error)) from error
+    sound = True
     with Steps(count(problems), f"validating on {found}") as steps:
         made = validate(
             problems,
@@ -134,7 +140,11 @@ def _judge(
             slots=1 if found == "cuda" else jobs,
             limits=Limits(seconds=timeout),
         )
-        return _print(made, as_json=as_json, steps=steps)
+        for problem in problems:
+            printed = _print(islice(made, count([problem])), as_json=as_json, steps=steps)
+            memory.keep(standing_of_findings(problem.problem, printed))
+            sound = sound and all(one.ok for one in printed)
+    return sound
 
 
 def _print(made: Iterator[Finding], *, as_json: bool, steps: Steps | None = None) -> list[Finding]:

@@ -13,17 +13,24 @@ from harness.files import write_text
 _MARKS = {"refused": "ok", "accepted": "**accepted**", "skipped": "-"}
 
 
-def write_table(path: Path, assays: Sequence[Assay]) -> None:
-    """Write ``.md`` or ``.json``.
+def require_table(path: Path) -> None:
+    """Refuse, before the work, a path that `write_table` cannot write.
 
-    Raises `UsageError`: the name ends in neither.
+    Raises `UsageError`: the name ends in neither ``.md`` nor ``.json``; `EnvironmentFailure`: the disk does
+    not take it.
     """
+    if path.suffix not in {".md", ".json"}:
+        raise UsageError(f"{path}: a table is a .md or a .json file")
+    if not path.exists():
+        write_table(path, ())
+
+
+def write_table(path: Path, assays: Sequence[Assay]) -> None:
+    """Write ``.json``, or Markdown."""
     if path.suffix == ".json":
         write_text(path, json.dumps([one.model_dump(mode="json") for one in assays], indent=1) + "\n")
-    elif path.suffix == ".md":
-        write_text(path, markdown(assays))
     else:
-        raise UsageError(f"{path}: a table is a .md or a .json file")
+        write_text(path, markdown(assays))
 
 
 def markdown(assays: Sequence[Assay]) -> str:
