@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 from judge_work import HONEST, candidate, command_of, problem_folder, processes_of, until
@@ -87,7 +88,7 @@ class Batch:
         path = self.place / STORE
         if not path.exists():
             return 0
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30) as store:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)) as store:
             try:
                 return store.execute("SELECT count(*) FROM verdicts").fetchone()[0]
             except sqlite3.OperationalError:
@@ -102,7 +103,7 @@ class Batch:
         """Every verdict once, and every one as it was made to be."""
         assert self.outcomes == self.expected
         assert len(self.judged) == len(set(self.judged))
-        with sqlite3.connect(self.place / STORE) as store:
+        with closing(sqlite3.connect(self.place / STORE)) as store:
             assert store.execute("pragma integrity_check").fetchone() == ("ok",)
             (attempts,) = store.execute("SELECT count(*) FROM attempts WHERE verdict IS NOT NULL").fetchone()
             (verdicts,) = store.execute("SELECT count(*) FROM verdicts").fetchone()

@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -161,7 +162,7 @@ def test_a_command_that_is_killed_loses_nothing(place):
     assert code == -signal.SIGKILL
     _, (line,), _ = run(place, "1.py", *THREE[3:], code=0)
     assert (outcome(line), line["cached"]) == ("passed", True)
-    with sqlite3.connect(place / "kernel-harness.db") as store:
+    with closing(sqlite3.connect(place / "kernel-harness.db")) as store:
         assert store.execute("pragma integrity_check").fetchone() == ("ok",)
 
 
