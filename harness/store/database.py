@@ -84,9 +84,11 @@ class Database:
         connection = self._open("ro")
         try:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        except sqlite3.OperationalError:
-            # A log file cannot be made beside it: on a read-only disk nobody writes, so none is needed.
+        except sqlite3.Error as error:
             connection.close()
+            if not isinstance(error, sqlite3.OperationalError):
+                raise
+            # A log file cannot be made beside it: on a read-only disk nobody writes, so none is needed.
             return self._open("ro&immutable=1")
         return connection
 
