@@ -156,6 +156,7 @@ def test_more_configurations_than_can_be_checked_are_refused(judge):
     assert "1000 configurations" in verdict.detail
 
 
+ASSEMBLER = "tl.inline_asm_elementwise('mov.b32 $0, $1;', '=r,r', [i], dtype=tl.int32, is_pure=True, pack=1)"
 ERRORS = {
     "parse": [("def f(:", {"top": "def f(:"}), ("a stray quote", {"top": "x = '"})],
     "import": [
@@ -180,6 +181,10 @@ ERRORS = {
         ("the device's properties", {"forward": "torch.cuda.get_device_properties(0)"}),
         ("a check for CUDA", {"forward": "assert x.is_cuda"}),
         ("memory of a GPU", {"init": "self.buffer = torch.empty(1, device='cuda')"}),
+        ("words of the assembler", {"kernel": ASSEMBLER}),
+        ("what only the compiler knows", {"kernel": "factor = tl.extra.cuda.libdevice.abs(factor)"}),
+        ("a compiled kernel", {"forward": "affine[(1,)](x, x, 1.0, 1, BLOCK=64)._init_handles()"}),
+        ("waiting for others", {"kernel": "while tl.load(x, volatile=True) < float('inf'): pass"}),
     ],
 }  # fmt: skip
 

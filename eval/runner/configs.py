@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from eval.runner import bfloat16
+from eval.runner import as_compiled, bfloat16
 from eval.runner.interpreted import Interpreted
 
 
@@ -36,6 +36,7 @@ class ConfigPlan:
             self.interpreted = Interpreted()
             self.interpreted.install(interpreter.InterpreterBuilder)
             bfloat16.install(interpreter.InterpreterBuilder)
+            as_compiled.install(interpreter)
             self._install_launch(interpreter.InterpretedFunction, "run", self.interpreted)
 
     def _install_autotuner(self, cls: Any) -> None:
@@ -64,7 +65,7 @@ class ConfigPlan:
             if plan.suppress:
                 return None
             if interpreted is not None:
-                interpreted.begin(name, args, kwargs)
+                interpreted.begin(name, kernel.fn, args, kwargs)
             return launch(kernel, *args, **kwargs)
 
         setattr(cls, method, run)

@@ -8,12 +8,17 @@ import types
 from pathlib import Path
 from typing import Any
 
+from eval.runner.interpreted import WAITS_IN_VAIN
+
 _MESSAGE_CHARS = 3000
 _MOST_CAUSES = 3
 _CUDA_ONLY = (
     "is_cuda", "Torch not compiled with CUDA", "No CUDA GPUs", "Found no NVIDIA driver", "active drivers",
     "device='cuda'", 'device="cuda"', "torch.cuda", "mask has unsupported dtype", "CUDA driver",
+    "supported in interpreter mode", WAITS_IN_VAIN.partition("{}")[2],
 )  # fmt: skip
+_COMPILED = ("_init_handles", "n_regs", "n_spills", "n_max_threads", "metadata", "asm")
+"""What code asks of a kernel that was compiled, where the interpreter gives none."""
 _OUT_OF_MEMORY = {"MemoryError", "OutOfMemoryError"}
 _ALLOCATION_FAILED = ("out of device memory", "DefaultCPUAllocator", "Cannot allocate memory")
 _COMPILER_ERRORS = {"CompilationError", "CompileTimeAssertionFailure", "UnsupportedLanguageConstruct"}
@@ -36,7 +41,8 @@ def describe(error: BaseException, phase: str, path: Path, *, interpreted: bool)
     message = _text(error)
     phase = _phase(error, message, phase)
     source_line = (own[-1].line or "") if own else ""
-    if interpreted and phase in {"run", "launch", "init", "import"} and _cuda_only(message, source_line):
+    beyond = _cuda_only(message, source_line) or _compiled_only(error, message)
+    if interpreted and phase in {"run", "launch", "init", "import"} and beyond:
         phase = "unsupported"
     return {
         "phase": phase,
@@ -69,6 +75,13 @@ def _as_text(text: str) -> str:
 
 def _cuda_only(message: str, source_line: str) -> bool:
     return any(mark in message or mark in source_line for mark in _CUDA_ONLY)
+
+
+def _compiled_only(error: BaseException, message: str) -> bool:
+    """Tell whether code asked for a compiled kernel, or a kernel for what only the compiler knows."""
+    if type(error).__name__ == "InterpreterError":
+        return "`_semantic` argument must be provided" in message
+    return any(f"'NoneType' object has no attribute '{name}'" in message for name in _COMPILED)
 
 
 def _phase(error: BaseException, message: str, phase: str) -> str:

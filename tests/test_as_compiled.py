@@ -1,0 +1,64 @@
+"""Kernels mean the same in Triton's interpreter as on a GPU."""
+
+import pytest
+
+pytest.importorskip("torch", reason="needs the extra `eval`")
+pytest.importorskip("triton", reason="needs the extra `eval`")
+
+from judge_work import candidate, ended, job
+
+RIGHT = {
+    "and of blocks": "mask = i >= 0 and i < n",
+    "and of a block and a number": "mask = i >= 0 and n > 0 and i < n",
+    "or and not of blocks": "mask = not (i >= n or i < 0)",
+    "or that is true at once": "mask = (n > 0 or i < 0) and i < n",
+    "not of a number": "if not n > 0:\n    mask = i < 0",
+    "a single truth value and a block": "mask = (n > 0) & (i < n)",
+    "min of blocks": "i = min(i, n - 1)\nmask = i >= 0",
+    "min and max of several": "i = min(max(0, i, -1), n - 1, n)\nmask = i >= 0",
+    "min of numbers": "for step in range(min(2, 1)):\n    mask = i < n",
+    "a loop that counts": "for step in range(1, 2):\n    factor = factor * step.to(tl.float32)",
+    "a sum of what a loop counts": "for at in tl.range(0, 1):\n    factor = factor * (at + 1).to(tl.float32)",
+    "a loop that is written out": "for k in tl.static_range(1, 2):\n    mask &= tl.arange(0, 64 * k) < 64",
+    "a plain number given": "factor = factor.to(tl.float32)",
+    "text that looks like code": '"""\ndef other():\n    pass\n"""',
+    "what a test assigns": "if (m := n + 0) > 0 and m == n:\n    mask = i < m",
+}
+
+
+@pytest.mark.parametrize("kernel", RIGHT.values(), ids=RIGHT)
+def test_what_is_right_on_a_gpu_passes(judge, kernel):
+    verdict = judge.evaluate(job(candidate(kernel=kernel)))
+    assert ended(verdict) == "passed", verdict.detail
+
+
+WRONG = {
+    "and": "mask = i > 0 and i < n",
+    "or": "mask = i < n and (i > 2 or i < 1)",
+    "not": "mask = not (i >= n or i == 3)",
+    "min": "mask = min(i, 5) < min(n, 5)",
+    "max": "i = max(i, 1)\nmask = i < n",
+    "loop": "for step in range(2, 3):\n    factor = factor * step.to(tl.float32)",
+}
+
+
+@pytest.mark.parametrize("kernel", WRONG.values(), ids=WRONG)
+def test_what_is_wrong_on_a_gpu_does_not(judge, kernel):
+    assert judge.evaluate(job(candidate(kernel=kernel))).status in {"incorrect", "failed"}
+
+
+def test_a_function_of_the_candidate_is_not_taken_for_one_of_pythons(judge):
+    top = "@triton.jit\ndef min(a, b):\n    return a + b\n"
+    assert ended(judge.evaluate(job(candidate(top=top, kernel="factor = min(factor, 0.0)")))) == "passed"
+
+
+HELPER = """
+@triton.jit
+def widened(value, wide: tl.constexpr):
+    return value.to(wide)
+"""
+
+
+def test_a_function_that_is_given_a_number_may_ask_for_its_type(judge):
+    kernel = "for step in range(1, 2):\n    factor = factor * widened(step, tl.float32)"
+    assert ended(judge.evaluate(job(candidate(top=HELPER, kernel=kernel)))) == "passed"
