@@ -32,6 +32,11 @@ LEGAL = [
     "y = x.new_empty(x.shape[0]), x.new_zeros(1)",
     "y = torch.cat((torch.zeros_like(x.select(0, 0).unsqueeze(0)), x), dim=0)[:-1]",
     "y = torch.stack([x, x])",
+    "parts = torch.split_with_sizes(x, [1, 1])",
+    "torch._assert(x.dim() == 2, 'rows'); torch._check_value(x.dim() == 2, lambda: f'{x.shape}')",
+    "with torch.autocast(device_type='cuda', enabled=False):\n    launch(x)",
+    "with torch.cuda.amp.autocast(enabled=False):\n    launch(x)",
+    "order = [2, 0, 1]; back = sorted(range(3), key=order.__getitem__)",
     "y = torch.nn.functional.pad(x, (1, 0))",
     "y = nn.functional.pad(x, (1, 0))[..., :-1]",
     "y = x.movedim(0, -1).contiguous().view(-1, x.shape[0])",
@@ -269,6 +274,13 @@ MODULES = [
     ("self.ops = []\nself.ops.append(helper)", "y = self.ops[0](x)"),
     ("self.op = Helper()", "y = self.op(x)"),
     ("self.ops = [Helper()]", "y = self.ops[0](x)"),
+    ("self.net = nn.Sequential(Helper())", "y = self.net(x)"),
+    ("self.net = nn.Sequential(Own(), nn.ReLU())", "y = self.net(x)"),
+    ("self.net = nn.Sequential(*[Own(), nn.ReLU()])", "y = self.net(x)"),
+    ("self.net = nn.Sequential(Inherited())", "y = self.net(x)"),
+    ("self.net = nn.Sequential(Doubled())", "y = self.net(x)"),
+    ("self.nets = nn.ModuleList([Own(), nn.ReLU()])", "y = self.nets[1](x)"),
+    ("self.nets = nn.ModuleList([Doubled()])", "y = self.nets[0](x)"),
 ]
 
 
@@ -282,6 +294,12 @@ def test_what_the_constructor_keeps_must_not_compute(init, forward):
         "\n\ndef helper(t):\n    return t.cumsum(0)\n\n\n"
         "class Helper(nn.Module):\n    def forward(self, t):\n        return torch.cumsum(t, 0)\n"
     )
+    others = (
+        "\n\nclass Own(nn.Module):\n    def forward(self, t):\n        return launch(t)\n\n\n"
+        "class Inherited(nn.ReLU):\n    pass\n\n\n"
+        "class Doubled(nn.Module):\n    def forward(self, t):\n        return launch(t) * t\n"
+    )
+    helper += others if "Own(" in init or "Inherited(" in init or "Doubled(" in init else ""
     assert "library_compute" in errors(code.replace(WRAPPER, WRAPPER + helper))
 
 
@@ -320,6 +338,9 @@ HOLDERS = [
     ("self.norm = nn.LayerNorm(4)", "y = self.norm.eps * 2"),
     ("self.register_buffer('cos', torch.arange(4).cos())", "y = self.cos[: x.shape[1]].to(x.dtype)"),
     ("setattr(self, 'exp', 4)", "y = self.exp * 2"),
+    ("self.net = nn.Sequential(Helper(4), Helper(4))", "y = self.net(x)"),
+    ("self.nets = nn.ModuleList([Helper(n) for n in (1, 2)])", "y = self.nets[1](x)"),
+    ("self.nets = nn.ModuleDict({'a': Helper(4)})", "y = self.nets['a'](x)"),
     ("self.plan = Plan(4)", "y = self.plan.rows * self.plan.sum(3)"),
 ]
 

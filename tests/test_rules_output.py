@@ -40,6 +40,7 @@ ACCEPTED = {
     ),
     "imports in another order": imports("".join(reversed(IMPORTS.splitlines(keepends=True)))),
     "two imports in one": imports(IMPORTS.replace("import torch\n", "import torch, triton\n")),
+    "wrapper named like a test": WHOLE.replace("launch", "test_and_launch"),
     "two kernels": IMPORTS + KERNEL + KERNEL.replace("add_one", "add_two") + WRAPPER + MODEL,
     "helper of kernels": above_kernel("@triton.jit\ndef _add(a, b):\n    return a + b\n"),
     "no wrapper": IMPORTS + KERNEL + MODEL.replace("launch(x)", "add_one[(1,)](x, x, 1, BLOCK=1)"),

@@ -247,6 +247,11 @@ FORWARD = {
     "devices": [
         "n = torch.cuda.device_count()",
         "torch.cuda.set_device(0)",
+        "torch.cuda.set_device(self.dim)",
+        "torch.cuda.set_device(x.device.index + 1)",
+        "torch.cuda.set_device(*[x.device])",
+        "f = torch.cuda.set_device\nf(self.dim)",
+        "list(map(torch.cuda.set_device, [1]))",
         "y = x.to('cuda:1')",
         "y = x.to(1)",
         "y = x.cuda(1)",
@@ -415,6 +420,8 @@ HONEST = [
     "nonlocal_like = [0]; nonlocal_like[0] += 1",
     "with torch.cuda.device(x.device.index):\n    launch(x)",
     "with torch.cuda.device_of(x):\n    launch(x)",
+    "torch.cuda.set_device(x.device); torch.cuda.set_device(x.device.index)",
+    "torch.cuda.set_device(x.get_device())",
 ]
 
 

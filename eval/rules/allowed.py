@@ -23,6 +23,7 @@ ALLOCATION = _words("""
 
 MOVEMENT = _words("""
     cat concat concatenate stack hstack vstack dstack column_stack row_stack split chunk tensor_split unbind
+    split_with_sizes
     reshape ravel flatten unflatten squeeze unsqueeze transpose swapaxes swapdims t permute movedim moveaxis
     narrow select as_strided broadcast_to broadcast_tensors tile repeat_interleave flip fliplr flipud rot90
     roll clone detach view_as_real view_as_complex view_copy diagonal atleast_1d atleast_2d atleast_3d
@@ -34,12 +35,13 @@ METADATA = _words("""
     Tensor Size dtype device layout memory_format strided sparse_coo contiguous_format channels_last
     channels_last_3d preserve_format finfo iinfo is_tensor numel promote_types result_type can_cast
     get_default_dtype inf nan pi e is_floating_point is_complex broadcast_shapes no_grad enable_grad
-    inference_mode set_grad_enabled __version__ version.cuda version.hip _check autograd.Function
+    inference_mode set_grad_enabled __version__ version.cuda version.hip _check _check_value _check_type
+    _check_index _check_not_implemented _assert autograd.Function
     autograd.function.Function autograd.function.once_differentiable amp.custom_fwd amp.custom_bwd
-    cuda.amp.custom_fwd cuda.amp.custom_bwd amp.autocast cuda.get_device_properties
+    cuda.amp.custom_fwd cuda.amp.custom_bwd amp.autocast autocast cuda.amp.autocast cuda.get_device_properties
     cuda.get_device_capability cuda.get_device_name cuda.current_device cuda.is_available cuda.synchronize
-    cuda.device cuda.device_of cuda.is_bf16_supported compiler.disable compiler.allow_in_graph nn.Module
-    nn.Parameter nn.Buffer nn.ParameterList nn.ParameterDict nn.ModuleList nn.ModuleDict
+    cuda.device cuda.device_of cuda.set_device cuda.is_bf16_supported compiler.disable compiler.allow_in_graph
+    nn.Module nn.Parameter nn.Buffer nn.ParameterList nn.ParameterDict nn.ModuleList nn.ModuleDict
     nn.parameter.Parameter nn.parameter.Buffer
 """)
 

@@ -17,8 +17,15 @@ _OTHER_GPU = re.compile(r"(cuda|hip|xpu):(?!0\Z)\S*\Z")
 _INDEXED = frozenset({"torch.cuda.device", "torch.cuda.device_of", "torch.device"})
 
 
+_SWITCH = "torch.cuda.set_device"
+
+
 def check(candidate: Candidate) -> Iterator[Violation]:
     """Yield devices named by number and numbers of devices that are computed."""
+    kept = {call.func for call, _ in candidate.module.each(ast.Call) if _stays(call)}
+    for chain in candidate.module.chains:
+        if chain.path == _SWITCH and chain.node not in kept:
+            yield violation(RULE, chain.node, f"`{_SWITCH}`: {DEVICES.advice}")
     for constant, scope in candidate.module.each(ast.Constant):
         value = constant.value if isinstance(constant.value, str) and scope.kind != "kernel" else ""
         if _OTHER_GPU.match(value):
@@ -29,6 +36,15 @@ def check(candidate: Candidate) -> Iterator[Violation]:
     for operation, _ in candidate.module.each(ast.BinOp):
         if _is_index(operation.left) or _is_index(operation.right):
             yield violation(RULE, operation, f"this computes the number of a device: {DEVICES.advice}")
+
+
+def _stays(node: ast.Call) -> bool:
+    """Tell whether a call is given the device of something: ``x.device``, its index, ``x.get_device()``."""
+    given = node.args[0] if len(node.args) == 1 and not node.keywords else None
+    if isinstance(given, ast.Call):
+        return isinstance(given.func, ast.Attribute) and given.func.attr == "get_device" and not given.args
+    named = isinstance(given, ast.Attribute) and given.attr == "device"
+    return given is not None and (named or _is_index(given))
 
 
 def _other_index(node: ast.Call, scope: Scope) -> bool:

@@ -21,6 +21,7 @@ _READABLE = frozenset(
         "__post_init__",
         "__annotations__",
         "__len__",
+        "__getitem__",
     }
 )
 _DEFINABLE = frozenset({

@@ -169,7 +169,7 @@ TORCH_AND_TRITON = table(
         torch.cuda.reset_peak_memory_stats torch.cuda.list_gpu_processes
     """),
     (DEVICES, """
-        torch.cuda.device_count torch.cuda.set_device torch.cuda.can_device_access_peer torch.cuda.comm
+        torch.cuda.device_count torch.cuda.can_device_access_peer torch.cuda.comm
         torch.accelerator.set_device_index torch.accelerator.device_count torch.accelerator.device_index
     """),
     (INTERNALS, """

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from eval.rules.allowed import PLAIN_RESULTS, PLAIN_TENSOR_ATTRIBUTES
 from eval.rules.kinds import Env, Fixed, Kind, Many, element, fixed, join, joined, leaf, many
-from eval.rules.scopes import Scope
+from eval.rules.scopes import Scope, own_definition
 from eval.rules.values import Values
 
 _ARITHMETIC = frozenset({"sum", "abs", "pow", "divmod", "max", "min", "round", "sorted"})
@@ -32,6 +33,7 @@ _MADE_FROM_NUMBERS = {
 _VALUE_NAMES = ("data", "fill_value", "value", "s")
 _WEIGHTS = frozenset({"Parameter", "Buffer"})
 _HOLDERS = frozenset({"ParameterList", "ParameterDict"})
+_OF_MODULES = frozenset({"Sequential", "ModuleList", "ModuleDict"})
 _HARMLESS_ROOTS = frozenset({"math", "triton", "typing", "copy"})
 
 
@@ -60,8 +62,37 @@ def library_result(values: Values, call: Call, path: str) -> Kind:
     owner, _, last = rest.rpartition(".")
     note_numbers(values, call, last)
     if owner.startswith("nn") and last[:1].isupper() and last not in _WEIGHTS:
+        if last in _OF_MODULES and _holds_own(values, call):
+            return "unknown" if last == "Sequential" else many("unknown")
         return many("tensor") if last in _HOLDERS else "module"
     return many("tensor") if last in _LISTS_OF_TENSORS else "tensor"
+
+
+def _holds_own(values: Values, call: Call) -> bool:
+    """Tell whether a container is given modules of the candidate alone, whose `forward` is looked at."""
+    owners = [own for argument in call.node.args for own in _made(argument, call.scope)]
+    forwards = [values.member(own, "forward") if own is not None else None for own in owners]
+    for forward in forwards:
+        values.called(forward, ["unknown", "tensor"], {})
+    return bool(forwards) and None not in forwards and not call.node.keywords
+
+
+def _made(node: ast.expr | None, scope: Scope) -> Iterator[ast.ClassDef | None]:
+    """Yield the class of the candidate of which each element is a fresh instance; None for all else."""
+    if isinstance(node, ast.List | ast.Tuple):
+        parts: list[ast.expr] = node.elts
+    elif isinstance(node, ast.Dict):
+        parts = node.values
+    elif isinstance(node, ast.ListComp | ast.GeneratorExp):
+        parts = [node.elt]
+    elif isinstance(node, ast.Starred):
+        parts = [node.value]
+    else:
+        own = own_definition(node.func, scope) if isinstance(node, ast.Call) else None
+        yield own if isinstance(own, ast.ClassDef) else None
+        return
+    for part in parts:
+        yield from _made(part, scope)
 
 
 def note_numbers(values: Values, call: Call, name: str) -> None:

@@ -38,9 +38,10 @@ _BUILTINS = table(
 )
 
 
-_PUBLIC = frozenset(
-    {"_init_handles", "_replace", "_asdict", "_fields", "_check", "_calculate_fan_in_and_fan_out"}
-)
+_PUBLIC = frozenset({
+    "_init_handles", "_replace", "_asdict", "_fields", "_check", "_check_value", "_check_type",
+    "_check_index", "_check_not_implemented", "_assert", "_calculate_fan_in_and_fan_out",
+})  # fmt: skip
 """Private by name, and yet what documentation tells people to use."""
 
 

@@ -33,7 +33,7 @@ def _statement(candidate: Candidate, node: ast.stmt) -> Iterator[Violation]:
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         if node.name in SPEC_FUNCTIONS:
             yield violation(node.name, node, f"remove `{node.name}`: the problem makes its own inputs")
-        elif _is_test(node.name):
+        elif _is_test(node.name) and not _is_used(candidate, node):
             yield violation("testing_code", node, f"remove `{node.name}`: no testing code")
     elif isinstance(node, ast.Assert):
         yield violation("testing_code", node, f"remove this assertion: {_HOST_MODULE}")
@@ -42,6 +42,12 @@ def _statement(candidate: Candidate, node: ast.stmt) -> Iterator[Violation]:
             yield violation("testing_code", node, f"remove this call at the top level: {_HOST_MODULE}")
     elif isinstance(node, ast.Assign | ast.AnnAssign) and _is_spec(node):
         yield violation(_spec_name(node), node, "remove it: the problem makes its own inputs")
+
+
+def _is_used(candidate: Candidate, node: ast.AST) -> bool:
+    """Tell whether `forward` comes here, whatever the function is called."""
+    forward, scope = candidate.reach.forward(), candidate.module.scopes.get(node)
+    return forward is not None and scope in candidate.reach.closure([forward])
 
 
 def _is_test(name: str) -> bool:
