@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Callable, Iterable
-from functools import partial, reduce
+from functools import partial, partialmethod, reduce
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,10 @@ import numpy as np
 _ALL, _ANY, _NOT = "_all_of", "_any_of", "_none_of"
 _FUNCTION, _COUNTED, _TENSOR = "_function_of", "_counted_of", "_tensor_of"
 """Names by which rewritten kernels call what stands below."""
+_ADDED = (
+    "interpreter_semantic", "_InterpreterComparison", _ALL, _ANY, _NOT, _FUNCTION, _COUNTED, _TENSOR,
+)  # fmt: skip
+"""Names that stand in rewritten kernels and not in their text."""
 
 
 def install(interpreter: Any) -> None:
@@ -36,12 +40,26 @@ def install(interpreter: Any) -> None:
         (_COUNTED, partial(_counted, semantic)), (_TENSOR, partial(_tensor, semantic)),
     ):  # fmt: skip
         setattr(interpreter, name, function)
-    interpreter.FunctionRewriter._find_def = _first_line  # noqa: SLF001 - it has no other name
+    rewriter = interpreter.FunctionRewriter
+    rewriter._find_def = _first_line  # noqa: SLF001 - it has no other name
+    rewriter._compile_and_exec = partialmethod(_compiled, vars(interpreter))  # noqa: SLF001 - as above
     _keep_truth(interpreter.InterpreterBuilder)
 
 
 def _first_line(_rewriter: Any, lines: list[str]) -> int:
     return next((at for at, line in enumerate(lines, 1) if line.strip().startswith("def ")), 0)
+
+
+def _compiled(rewriter: Any, known: dict[str, Any], tree: ast.Module) -> Any:
+    """Make the function of a rewritten kernel; its module's names may not stand for what rewriting added.
+
+    It gets a copy of its module's names: what the candidate binds later is not seen, as on a GPU.
+    """
+    kernel = rewriter.fn
+    names = {**known, **kernel.__globals__, **{name: known[name] for name in _ADDED if name in known}}
+    made = dict(rewriter.kwargs)
+    exec(compile(tree, rewriter.filename, "exec"), names, made)  # noqa: S102 - a kernel has to run
+    return made[kernel.__name__]
 
 
 def _keep_truth(builder: Any) -> None:
