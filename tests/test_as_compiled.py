@@ -20,6 +20,8 @@ RIGHT = {
     "a loop that counts": "for step in range(1, 2):\n    factor = factor * step.to(tl.float32)",
     "a sum of what a loop counts": "for at in tl.range(0, 1):\n    factor = factor * (at + 1).to(tl.float32)",
     "a loop that is written out": "for k in tl.static_range(1, 2):\n    mask &= tl.arange(0, 64 * k) < 64",
+    "sorting": "i = tl.sort(63 - i % 64) + i // 64 * 64\nmask = i < n",
+    "bits joined": "i = i + tl.xor_sum(tl.arange(0, 64), 0) + tl.reduce_or(i * 0, 0)\nmask = i < n",
     "a plain number given": "factor = factor.to(tl.float32)",
     "text that looks like code": '"""\ndef other():\n    pass\n"""',
     "what a test assigns": "if (m := n + 0) > 0 and m == n:\n    mask = i < m",
@@ -38,6 +40,8 @@ WRONG = {
     "not": "mask = not (i >= n or i == 3)",
     "min": "mask = min(i, 5) < min(n, 5)",
     "max": "i = max(i, 1)\nmask = i < n",
+    "sort": "i = tl.sort(i) + 1\nmask = i < n",
+    "bits": "i = i + tl.xor_sum(tl.arange(0, 32), 0) + 1\nmask = i < n",
     "loop": "for step in range(2, 3):\n    factor = factor * step.to(tl.float32)",
 }
 
