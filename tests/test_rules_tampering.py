@@ -127,6 +127,7 @@ FORWARD = {
         "f = getattr(torch, 'cum' + 'sum')",
         "f = getattr(torch, self.name)",
         "f = getattr(x, f'{1}')",
+        "kind = getattr(tl, str(x.dtype).split('.')[-1])",
         "s = setattr",
         "g = getattr\nf = g(torch, 'cumsum')",
         "import operator\nf = operator.attrgetter('cumsum')",

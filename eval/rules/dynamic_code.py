@@ -11,7 +11,7 @@ from eval.rules.candidate import Candidate
 from eval.rules.module import Chain
 from eval.rules.paths import HARMLESS
 from eval.rules.report import violation
-from eval.rules.scopes import builtin_called, getattr_parts, is_builtin
+from eval.rules.scopes import Scope, builtin_called, getattr_parts, is_builtin, path_of
 
 RULE = "dynamic_code"
 _MAX_TYPE_ARGUMENTS = 1
@@ -20,7 +20,7 @@ _MAX_TYPE_ARGUMENTS = 1
 def check(candidate: Candidate) -> Iterator[Violation]:
     """Yield computed attribute access, classes made while running, and modules used as values."""
     for node, scope in candidate.module.each(ast.Call):
-        yield from _builtin(node, builtin_called(node, scope))
+        yield from _builtin(node, builtin_called(node, scope), scope)
     for source, _ in candidate.module.each(ast.ImportFrom):
         if any(alias.name == "*" for alias in source.names):
             yield violation(RULE, source, "`import *` hides what is used: import names")
@@ -39,9 +39,11 @@ def check(candidate: Candidate) -> Iterator[Violation]:
             yield violation(RULE, chain.node, "this function is passed on as a value: write attributes out")
 
 
-def _builtin(node: ast.Call, name: str | None) -> Iterator[Violation]:
+def _builtin(node: ast.Call, name: str | None, scope: Scope) -> Iterator[Violation]:
     if name == "getattr" and getattr_parts(node) is None:
-        yield violation(RULE, node, "the attribute's name is computed: write it out")
+        language = bool(node.args) and path_of(node.args[0], scope) == "triton.language"
+        instead = "keep a dictionary from torch's dtypes to Triton's" if language else "write it out"
+        yield violation(RULE, node, f"the attribute's name is computed: {instead}")
     elif name == "type" and len(node.args) + len(node.keywords) > _MAX_TYPE_ARGUMENTS:
         yield violation(RULE, node, "this makes a class while running: write the class out")
 
