@@ -43,7 +43,7 @@ def test_help_lists_every_command_and_imports_none():
 
 
 @pytest.mark.parametrize(
-    ("word", "near"), [("promt", "prompt"), ("leader-board", "leaderboard"), ("stage", "stages")]
+    ("word", "near"), [("leader-board", "leaderboard"), ("stage", "stages"), ("redteams", "redteam")]
 )
 def test_a_mistyped_command_is_answered_with_the_nearest(word, near):
     done = subprocess.run(
