@@ -52,6 +52,8 @@ def broken(verdict):
 FAR = COMPUTED.replace("(512, 8, 3)", "(64, 8, 7)")
 FEWER = COMPUTED.replace("(128, 4, 1), ", "")
 LOOP = "    for _ in range({}):\n        _cumsum_rowwise_kernel[grid]("
+TUNED = CODE[CODE.index("@triton.autotune(") : CODE.index("@triton.jit")]
+BY_HEURISTICS = "@triton.heuristics({{'BLOCK_SIZE': lambda args: {}}})\n"
 COPYING = edited(
     ("@triton.autotune", "MANY = 2\n\n\n@triton.autotune"),
     ("    return y\n", "    return y if MANY > 9 else y.clone()\n"),
@@ -69,12 +71,34 @@ COPYING = edited(
         (edited((LAUNCH, LOOP.format(1))), set()),
         (edited((LAUNCH, LOOP.format(2))), {"scope"}),
         (COPYING, {"scope"}),
+        (edited(("grid = (B,)", "grid = (x_2d.numel() // N, 1, 1)")), set()),
+        (edited(("grid = (B,)", "grid = (x_2d.numel() // N, 2)")), {"frozen_launch"}),
+        (edited((TUNED, BY_HEURISTICS.format(512))), {"original_configs"}),
+        (edited((TUNED, BY_HEURISTICS.format(1024))), {"original_configs", "frozen_launch"}),
     ],
 )
 def test_running_decides(code, rules, judge):
     verdict = decided(judge, code)
     assert broken(verdict) == rules
     assert verdict.tracks == Tracks(open=True, stage=not rules)
+
+
+TWICE = edited((LAUNCH, LOOP.format("1 + (x_2d.numel() > 0)")))
+KERNELS = load_stage("grid_and_parallelism").as_rules()
+
+
+def test_copies_of_the_interpreter_are_no_operators_of_forward(judge):
+    verdict = decided(judge, TWICE)
+    assert broken(verdict) == {"scope"}
+    assert [found.message for found in verdict.violations if "operator" in found.message] == []
+    job = Job(problem=PROBLEM.problem, code=TWICE, current_code=CODE, stage_rules=KERNELS)
+    assert judge.decided(job, PASSED).tracks == Tracks(open=True, stage=True)
+
+
+def test_a_violation_that_running_shows_stands_where_the_launch_does(judge):
+    verdict = decided(judge, edited(("grid = (B,)", "grid = (x_2d.numel() // N, 2)")))
+    (found,) = [found for found in verdict.violations if found.rule == "frozen_launch"]
+    assert CODE.splitlines()[found.line - 1].strip().startswith("_cumsum_rowwise_kernel[grid](")
 
 
 def test_what_cannot_be_run_stays_undecided(judge):

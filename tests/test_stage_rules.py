@@ -186,6 +186,21 @@ def test_computed_configs_are_left_to_a_dry_launch(asked):
     assert (report.violations, report.undecided, report.legal) == ((), ("the_rule",), None)
 
 
+HEURISTICS = "@triton.heuristics({{'{}': lambda args: 128}})\n"
+
+
+@pytest.mark.parametrize("asked", [SET, KEEP, BLOCK, POWER])
+@pytest.mark.parametrize("name", ["BLOCK_SIZE", "num_stages"])
+def test_what_heuristics_choose_is_left_to_a_dry_launch(asked, name):
+    report = checked(launched("", body=HEURISTICS.format(name) + BODY), the_rule=asked)
+    assert (report.violations, report.undecided) == ((), ("the_rule",))
+
+
+def test_other_heuristics_beside_configs_decide_nothing():
+    code = tuned([*ORIGINALS, (1024, 8, 2)], body=HEURISTICS.format("EVEN") + BODY)
+    assert found(checked(code, the_rule=BLOCK)) == [("the_rule", "error")]
+
+
 @pytest.mark.parametrize(
     ("asked", "breaks"), [(SET, 0), (COUNT, 1), (KEEP, 3), (BLOCK, 2), (POWER, 1), (WARPS, 0)]
 )
@@ -223,7 +238,14 @@ def test_a_grid_is_compared_as_launched(code, legal):
 
 
 @pytest.mark.parametrize(
-    ("ran", "legal"), [(run_of(128, 256), True), (run_of(128, grid=(64,)), False), (run_of(96), None)]
+    ("ran", "legal"),
+    [
+        (run_of(128, 256), True),
+        (run_of(128, grid=(32, 1, 1)), True),
+        (run_of(128, grid=(64,)), False),
+        (run_of(128, grid=(32, 2)), False),
+        (run_of(96), None),
+    ],
 )
 def test_a_dry_launch_shows_the_grid(ran, legal):
     report = checked(tuned(ORIGINALS, grid="(32,)"), grid=FROZEN, ran=ran, current_ran=run_of(128, 256, 512))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from eval.dry_launch.launcher import DryLauncher
 from eval.dry_launch.records import H100, KernelBuild
@@ -32,6 +32,9 @@ _ROOM = 3
 _DEVICE_ROOM = 1 << 29
 """For what a runner on a GPU keeps beside its outputs."""
 _KEPT = 64
+_How = Literal["dry", "suppressed", "called"]
+_ON_A_GPU: tuple[_How, ...] = ("called",)
+_INTERPRETED: tuple[_How, ...] = ("suppressed", "called")
 
 
 class StageJudge:
@@ -41,7 +44,7 @@ class StageJudge:
         """`zygote` is the parent of the judge's runners, on the GPU or in the interpreter."""
         self._zygote, self._cuda = zygote, cuda
         self._dry: Zygote | None = None
-        self._known: dict[tuple[str, str, bool], Ran] = {}
+        self._known: dict[tuple[str, str, _How], Ran] = {}
 
     @property
     def healthy(self) -> bool:
@@ -75,25 +78,38 @@ class StageJudge:
     def _by_running(self, job: Job, report: StageReport) -> StageReport:
         assert job.stage_rules is not None
         scope, rest = SCOPE in report.undecided, set(report.undecided) - {SCOPE}
-        ran = self._ran(job, job.code, scope=scope, launch=bool(rest))
         current = job.current_code
-        before = self._ran(job, current, scope=scope, launch=bool(rest)) if current is not None else None
-        return check_stage(job.code, current, job.stage_rules, ran=ran, current_ran=before)
+        codes = [job.code] if current is None else [job.code, current]
+        rans = self._called_alike(job, codes) if scope else [Ran()] * len(codes)
+        if rest:
+            rans = [
+                ran.model_copy(update={"launched": self._remembered(job, code, "dry").launched})
+                for ran, code in zip(rans, codes, strict=True)
+            ]
+        before = rans[1] if current is not None else None
+        return check_stage(job.code, current, job.stage_rules, ran=rans[0], current_ran=before)
 
-    def _ran(self, job: Job, code: str, *, scope: bool, launch: bool) -> Ran:
-        called = self._remembered(job, code, dry=False) if scope else Ran()
-        launched = self._remembered(job, code, dry=True).launched if launch else None
-        return called.model_copy(update={"launched": launched})
+    def _called_alike(self, job: Job, codes: list[str]) -> list[Ran]:
+        """Call each; in the interpreter, which copies what kernels are given, without any launch at first.
 
-    def _remembered(self, job: Job, code: str, *, dry: bool) -> Ran:
-        key = (sha256(code.encode()).hexdigest(), job.problem.hash, dry)
+        Code that cannot do without what its kernels return is then called with them, and so is the other.
+        """
+        for how in _ON_A_GPU if self._cuda else _INTERPRETED:
+            rans = [self._remembered(job, code, how) for code in codes]
+            if all(ran.operators is not None for ran in rans):
+                return rans
+        return [Ran()] * len(codes)
+
+    def _remembered(self, job: Job, code: str, how: _How) -> Ran:
+        key = (sha256(code.encode()).hexdigest(), job.problem.hash, how)
         if key not in self._known:
             if len(self._known) >= _KEPT:
                 self._known.clear()
-            self._known[key] = self._launched(job, code) if dry else self._called(job, code)
+            dry = how == "dry"
+            self._known[key] = self._launched(job, code) if dry else self._called(job, code, how)
         return self._known[key]
 
-    def _called(self, job: Job, code: str) -> Ran:
+    def _called(self, job: Job, code: str, how: _How) -> Ran:
         """Call `forward` once on this device, and count its launches and operators."""
         cases = [
             case
@@ -110,7 +126,8 @@ class StageJudge:
                 runner.load(code, "ModelNew", tf32=job.problem.tf32)
                 caller = Caller(job.problem, region)
                 key = Correctness(caller, runner, guard=True).prepare_instance(case)
-                runner.call(key, caller.prepare(case, caller.usual).message, forced=0, guard=True)
+                message = caller.prepare(case, caller.usual).message
+                runner.call(key, message, forced=0, suppress=how == "suppressed", guard=True)
                 facts = runner.facts()
             except FaultRaised:
                 return Ran()

@@ -236,7 +236,7 @@ def _frozen_grids(context: Context, current: Side) -> Iterator[Finding]:
             yield Difference(
                 f"{kernel.name} is launched with the grid {now[changed]}, "
                 f"in the current code with {then[changed]}",
-                context.candidate.line,
+                *context.candidate.place("launch", {kernel.name}),
             )
 
 

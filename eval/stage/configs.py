@@ -19,6 +19,7 @@ Plain = int | float | bool | str | None
 OPTIONS = ("num_warps", "num_stages", "num_ctas", "maxnreg")
 DEFAULTS: dict[str, Plain] = {"num_warps": 4, "num_stages": 3, "num_ctas": 1, "maxnreg": None}
 """What Triton takes for NVIDIA GPUs where a config or a launch says nothing."""
+HEURISTICS = "triton.heuristics"
 _CONFIG = "triton.Config"
 _DOT = "triton.language.dot"
 
@@ -81,7 +82,9 @@ def _kernel(candidate: Candidate, scope: Scope, launches: list[Event] | None) ->
     outside = scope.parent or scope
     decorators = [item for item in node.decorator_list if isinstance(item, ast.Call)]
     tuned = next((item for item in decorators if path_of(item.func, outside) == AUTOTUNE), None)
-    if tuned is not None:
+    if any(_chooses(item) for item in decorators if path_of(item.func, outside) == HEURISTICS):
+        configs = None
+    elif tuned is not None:
         configs = _listed(candidate, tuned, outside)
     else:
         configs = _launched(node, launches) if launches is not None else None
@@ -90,6 +93,15 @@ def _kernel(candidate: Candidate, scope: Scope, launches: list[Event] | None) ->
         name=scope.name, line=place.lineno, column=place.col_offset, autotuned=tuned is not None,
         dots=_dots(candidate, scope, frozenset()), configs=configs,
     )  # fmt: skip
+
+
+def _chooses(heuristics: ast.Call) -> bool:
+    """Tell whether heuristics compute block sizes or options, so that neither config nor launch has them."""
+    given = [*heuristics.args, *(keyword.value for keyword in heuristics.keywords)]
+    if len(given) != 1 or not isinstance(given[0], ast.Dict):
+        return True
+    names = [key.value if isinstance(key, ast.Constant) else None for key in given[0].keys]
+    return any(not isinstance(name, str) or is_block(name) or name in OPTIONS for name in names)
 
 
 def _dots(candidate: Candidate, scope: Scope, seen: frozenset[str]) -> bool:

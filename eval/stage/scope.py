@@ -145,14 +145,14 @@ def _ranges(paths: Iterable[Path], pairs: Pairs, kinds: Iterable[str]) -> dict[_
 def _difference(
     candidate: Side, pairs: Pairs, key: _Key, mine: Mapping[_Key, _Range], theirs: Mapping[_Key, _Range]
 ) -> Difference:
-    kind, name = key
-    places = [
-        event for path in candidate.paths or () for event in path.events
-        if event.kind == kind and pairs.get(event.name, event.name) == name
-    ]  # fmt: skip
-    line, column = (places[0].line, places[0].column) if places else (candidate.line, 0)
     counts = [_spoken(side.get(key, (0, 0))) for side in (mine, theirs)]
-    return Difference(_message(kind, name, *counts), line, column)
+    return Difference(_message(*key, *counts), *_place(candidate, pairs, key))
+
+
+def _place(candidate: Side, pairs: Pairs, key: _Key) -> tuple[int, int]:
+    kind, name = key
+    names = {mine for mine, theirs in pairs.items() if theirs == name} if kind == "launch" else {name}
+    return candidate.place(kind, names or {name})
 
 
 def _message(kind: str, name: str, mine: str, theirs: str) -> str:
@@ -173,7 +173,10 @@ def _by_run(candidate: Side, current: Side, pairs: Pairs, *, launches: bool) -> 
         return None
     mine, theirs = counts[0], counts[1]
     return tuple(
-        Difference(_message(*key, _spoken((mine[key],) * 2), _spoken((theirs[key],) * 2)), candidate.line)
+        Difference(
+            _message(*key, _spoken((mine[key],) * 2), _spoken((theirs[key],) * 2)),
+            *_place(candidate, pairs, key),
+        )
         for key in sorted(mine.keys() | theirs.keys())
         if mine[key] != theirs[key]
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -32,8 +33,14 @@ class Ran(Record):
     """Launches by kernel, in one call of `forward`."""
 
     def grids(self, kernel: str) -> dict[frozenset[tuple[str, object]], tuple[int, ...]]:
-        """Return the grids of a kernel by block sizes."""
-        return {one.settings.blocks(): one.grid for one in self.launched or () if one.kernel == kernel}
+        """Return the grids of a kernel by block sizes, without sides of one program at their end."""
+        launched = [one for one in self.launched or () if one.kernel == kernel]
+        return {one.settings.blocks(): _without_ones(one.grid) for one in launched}
+
+
+def _without_ones(grid: tuple[int, ...]) -> tuple[int, ...]:
+    length = max((place for place, side in enumerate(grid, start=1) if side != 1), default=1)
+    return grid[:length]
 
 
 class Side(NamedTuple):
@@ -44,6 +51,12 @@ class Side(NamedTuple):
     ran: Ran
     line: int
     """Of `forward`."""
+
+    def place(self, kind: str, names: Container[str]) -> tuple[int, int]:
+        """Return line and column of the first launch or operator so called, else of `forward`."""
+        events = (event for path in self.paths or () for event in path.events)
+        found = next((event for event in events if event.kind == kind and event.name in names), None)
+        return (found.line, found.column) if found is not None else (self.line, 0)
 
     def launched_names(self) -> frozenset[str] | None:
         """Return the kernels that `forward` launches, or may launch; None where it is not known."""
