@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -26,6 +27,30 @@ def test_exit_code_says_whose_fault_it_is(words, before, code):
     assert done.returncode == code, done.stderr
     assert ("this is a bug" in done.stderr) == (code == 3)
     assert (not done.stdout) == (code != 0)
+
+
+@pytest.mark.parametrize(
+    "words", [["gpus", "--json"], ["prompt", "cumsum", "--stage", "seed", "--gpu", "h100"]]
+)
+def test_a_reader_who_leaves_is_no_failure(words):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as pipe:
+        done = subprocess.run(
+            [sys.executable, "-c", CALL.format("pass"), *words],
+            stdout=pipe, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_another_broken_pipe_is_a_bug_of_ours():
+    broken = "def command(): raise BrokenPipeError(32, 'a runner has gone')"
+    before = f"import harness.cli.gpus as gpus; exec({broken!r}, vars(gpus))"
+    done = subprocess.run(
+        [sys.executable, "-c", CALL.format(before), "gpus"], text=True, capture_output=True, check=False
+    )
+    assert done.returncode == 3
+    assert "a runner has gone" in done.stderr
 
 
 def test_help_lists_every_command_and_imports_none():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import sys
 import traceback
 from difflib import get_close_matches
@@ -46,6 +47,10 @@ COMMANDS = {
 """What `kernel-harness --help` says of each; its module is named like it, and has a function ``command``."""
 
 
+class _NobodyReadsError(Exception):
+    """Whoever read our stdout has left, as `head` does. Typer ends with 1 for it, a verdict's exit code."""
+
+
 class _LazyGroup(TyperGroup):
     """Imports a command's module only when that command is asked for, and none to list them all."""
 
@@ -59,6 +64,14 @@ class _LazyGroup(TyperGroup):
         single = typer.Typer(add_completion=False, rich_markup_mode=None)
         single.command(cmd_name)(module.command)
         return typer.main.get_command(single)
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            if _is_read():  # another pipe than stdout
+                raise RuntimeError("a pipe of ours broke") from error
+            raise _NobodyReadsError from error
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
@@ -120,15 +133,27 @@ def _run() -> None:
         sys.exit(2)
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
-    except BrokenPipeError:
+    except (_NobodyReadsError, BrokenPipeError):
+        _drop_stdout()
         sys.exit(0)
     except OSError as error:
         if error.errno not in DISK_ERRORS:
             raise
-        # What is still in the buffer would fail again when Python ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_stdout()
         sys.stderr.write(f"error: cannot write: {error.strerror}; make room or write elsewhere\n")
         sys.exit(EnvironmentFailure.exit_code)
     if code == INTERRUPTED:  # by typer, too, which turns the interrupt into a code
         sys.stderr.write("interrupted; the same command continues\n")
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _is_read() -> bool:
+    """Tell whether somebody still holds the other end of stdout."""
+    waiting = select.poll()
+    waiting.register(sys.stdout.fileno(), 0)
+    return not any(state & (select.POLLERR | select.POLLHUP) for _, state in waiting.poll(0))
+
+
+def _drop_stdout() -> None:
+    """Let what is still in the buffer go nowhere: it would fail again when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
