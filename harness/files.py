@@ -16,6 +16,7 @@ from harness.errors import EnvironmentFailure, UsageError
 
 T = TypeVar("T")
 A_SCREENFUL = 30
+_QUOTE = "'"
 
 
 class DataRecord(Record):
@@ -92,9 +93,7 @@ def validated(schema: type[T], data: Any, path: Path, /, **derived: Any) -> T:
     try:
         return TypeAdapter(schema).validate_python(whole)
     except ValidationError as error:
-        faults = [
-            _place(fault["loc"], whole, fault["type"]) + _reason(fault["msg"]) for fault in error.errors()
-        ]
+        faults = [_place(fault["loc"], whole, fault["type"]) + _reason(fault) for fault in error.errors()]
         raise UsageError("\n  ".join([f"{path}: {faults[0]}", *faults[1:]])) from error
 
 
@@ -127,5 +126,16 @@ def _place(steps: tuple[int | str, ...], data: Any, kind: str) -> str:
     return f"{'.'.join(kept)}: " if kept else ""
 
 
-def _reason(message: str) -> str:
+def _key_of(fault: Any) -> str:
+    """Return the key that says which kind of record it is."""
+    return str(fault["ctx"]["discriminator"]).strip(_QUOTE)
+
+
+def _reason(fault: Any) -> str:
+    if fault["type"] == "union_tag_not_found":
+        return f"{_key_of(fault)}: missing"
+    if fault["type"] == "union_tag_invalid":
+        known = [word.strip(f" {_QUOTE}") for word in fault["ctx"]["expected_tags"].split(",")]
+        return f"{_key_of(fault)}: there is no {fault['ctx']['tag']!r}{nearest(fault['ctx']['tag'], known)}"
+    message: str = fault["msg"]
     return message.removeprefix("Value error, ").removeprefix("Assertion failed, ")

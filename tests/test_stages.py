@@ -130,8 +130,12 @@ def test_the_prompt_says_what_the_rule_holds(old, new, line, tmp_path):
         ("minimum = 3", "minimum = 7", "minimum: 7 is more than the maximum, 6"),
         ("min_gain = 0.01", "min_gain = 0.03", r"acceptance: clear_gain: 0.02 is less than min_gain, 0.03"),
         ("min_gain = 0.01", "min_gain = 1.0", "acceptance.min_gain: Input should be less than 1"),
-        ('check = "frozen"', 'check = "freeze"', "rules.frozen_launch: .*'frozen'"),
-        ('check = "frozen"\n', "", "rules.frozen_launch: Unable to extract tag using discriminator 'check'"),
+        (
+            'check = "frozen"',
+            'check = "freeze"',
+            "rules.frozen_launch: check: there is no 'freeze'; .* frozen",
+        ),
+        ('check = "frozen"\n', "", "rules.frozen_launch: check: missing"),
         (
             'what = ["grid", "block"]',
             'what = ["grids"]',
