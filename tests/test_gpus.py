@@ -39,6 +39,8 @@ def test_every_word_for_a_gpu_finds_it(gpu):
         gpu.name,
         gpu.label,
         gpu.name.upper(),
+        gpu.name.replace("_", ""),
+        gpu.product,
         *gpu.aliases,
         *gpu.device_names,
         *gpu.legacy_device_names,
@@ -89,7 +91,7 @@ def test_seed_gpu():
     ("word", "near"),
     [
         ("h1000", "h100"),
-        ("rtx4090", "4090"),
+        ("rtx4091", "4090"),
         ("A100", "a100_40gb_pcie, a100_40gb_sxm, a100_80gb_pcie, a100_80gb_sxm"),
         ("MI300", "mi300x"),
         ("NVIDIA L4S", "l40s"),

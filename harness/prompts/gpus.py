@@ -34,6 +34,7 @@ def load_gpu(name: str) -> GpuSpec:
     if wanted and (_folder() / f"{wanted}.toml").is_file():
         return read_gpu(_folder() / f"{wanted}.toml")
     known = _aliases()
+    wanted = wanted if wanted in known else _joined().get(wanted.replace("_", ""), wanted)
     if wanted not in known:
         close = dict.fromkeys(known[word] for word in close_words(wanted, known))
         guess = f"; the nearest: {', '.join(close)}" if close else ""
@@ -104,3 +105,13 @@ def _aliases() -> dict[str, str]:
             if known.setdefault(_slug(word), name) != name:
                 raise UsageError(f"{word!r} names two GPUs: {known[_slug(word)]} and {name}")
     return known
+
+
+@cache
+def _joined() -> dict[str, str]:
+    """Return aliases and products by their letters and digits alone, where those are of one: ``rtx4090``."""
+    products = ((_slug(read_gpu(_folder() / f"{name}.toml").product), name) for name in gpu_names())
+    found: dict[str, set[str]] = {}
+    for word, name in (*_aliases().items(), *products):
+        found.setdefault(word.replace("_", ""), set()).add(name)
+    return {word: next(iter(names)) for word, names in found.items() if len(names) == 1}
