@@ -2,6 +2,7 @@
 
 import ast
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -213,12 +214,28 @@ def test_without_audits_library_answers_score():
     assert found.note == "a cheat passed with kernels that were not shown to compile"
 
 
+CALL = "from harness.cli import main; main()"
+
+
 def redteam(*words):
-    code = "from harness.cli import main; main()"
     return subprocess.run(
-        [sys.executable, "-c", code, "redteam", "--device", "cpu", "--json", *map(str, words)],
+        [sys.executable, "-c", CALL, "redteam", "--device", "cpu", "--json", *map(str, words)],
         cwd=ROOT, capture_output=True, text=True, timeout=3000, check=False,
     )  # fmt: skip
+
+
+def test_an_interrupt_waits_for_no_file(tmp_path):
+    pytest.importorskip("triton", reason="needs the extra `eval`")
+    (tmp_path / "0.py").write_text("# expect: reject-static\ndef f(:\n")
+    for number in range(1, 20):
+        (tmp_path / f"{number}.py").write_text(CORPUS["G01_infinite_loop_forward"].code)
+    words = ["--device", "cpu", "--jobs", "1", "--no-static"]
+    program = [sys.executable, "-c", CALL, "redteam", str(tmp_path), *words]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert "0.py" in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert (process.returncode, "Traceback" in said) == (130, False)
 
 
 def test_the_command_tells_each_file_and_ends_with_1_where_one_is_wrong(tmp_path):

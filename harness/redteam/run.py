@@ -36,13 +36,23 @@ class RedteamSettings(Record):
 
 def run(files: Sequence[CorpusFile], settings: RedteamSettings) -> Iterator[Outcome]:
     """Yield an outcome for each file, in order."""
-    problems = {name: load_problem(name).problem for name in {f.problem or settings.problem for f in files}}
+    problems = {name: _problem(name, settings) for name in {f.problem or settings.problem for f in files}}
     with LocalExecutor(settings.device, settings.slots) as executor:
         bench = _Bench(executor, settings, problems)
-        # Closed before the executor, so that no thread waits for a judge that is gone.
-        with ThreadPoolExecutor(settings.slots) as threads:
+        threads, finished = ThreadPoolExecutor(settings.slots), False
+        try:
             for future in [threads.submit(bench.try_file, file) for file in files]:
                 yield future.result()
+            finished = True
+        finally:
+            # Who interrupts waits for no file: those at work end with the judges, which end next.
+            threads.shutdown(wait=finished, cancel_futures=True)
+
+
+def _problem(name: str, settings: RedteamSettings) -> Problem:
+    folder = load_problem(name)
+    folder.check_size(settings.size)
+    return folder.problem
 
 
 class _Bench:
