@@ -10,15 +10,15 @@ from typing import NamedTuple
 
 from eval import EVALUATOR_VERSION, Job, JudgeFailedError, Verdict
 from eval.records import Failed, Tracks
+from harness.data_files import DataFiles
 from harness.errors import EnvironmentFailure
 from harness.executors import Executor, NoSlotError, open_executor
 from harness.executors.threads import to_stderr
 from harness.extract import extract
 from harness.files import read_text, text_hash
 from harness.jobs import JobMaker, JobSettings
-from harness.metrics import Metrics, load_metrics
-from harness.problems import ProblemFolder, load_problem
-from harness.prompts import Demand, Given, GpuSpec, Stage, demand, load_gpu, load_stage
+from harness.problems import ProblemFolder
+from harness.prompts import Demand, Given, GpuSpec, Stage, demand
 from harness.records import Attempt, Candidate, Reply
 from harness.store import JudgeKey, Store, StoredReply
 from harness.twins import meaning, shared
@@ -39,7 +39,7 @@ class JudgeSettings(JobSettings):
     metrics: Path | None = None
     """Of that code, for the rules of the stage."""
     gpu: str | None = None
-    """GPU of the prompt, where a reply names none."""
+    """GPU of the prompt, instead of what a reply names."""
     fresh: bool = False
     """Judge again what has a verdict."""
     sanitize: bool = False
@@ -57,7 +57,7 @@ class _Work(NamedTuple):
     stored: StoredReply
     candidate: Candidate | None
     key: JudgeKey
-    gpu: str | None
+    gpu: GpuSpec | None
     """Of the prompt."""
 
 
@@ -90,18 +90,19 @@ class Pipeline:
     """Judges replies one after another and keeps each result before the next is asked for."""
 
     def __init__(
-        self, settings: JudgeSettings, store: Store, run: str, say: Callable[[str], None] = to_stderr
-    ) -> None:
-        """`say` hears of each problem that is quarantined, once."""
+        self, settings: JudgeSettings, store: Store, run: str, say: Callable[[str], None] = to_stderr,
+        files: DataFiles | None = None,
+    ) -> None:  # fmt: skip
+        """`say` hears of each problem that is quarantined; `files` are what the replies' prompts name."""
         self._settings, self._store, self._run, self._say = settings, store, run, say
+        self._files = files if files is not None else DataFiles()
         self._gpu_name: str | None = None
-        self._problems: dict[str, ProblemFolder] = {}
-        self._stages: dict[str, Stage] = {}
-        self._metrics: dict[Path, Metrics] = {}
+        self._known: set[str] = set()
         self._jobs = JobMaker()
-        self._gpu = load_gpu(settings.gpu).name if settings.gpu else None
+        if settings.gpu is not None:
+            self._files.gpu(settings.gpu)
         if settings.metrics is not None:
-            self._read_metrics(settings.metrics)
+            self._files.metrics(settings.metrics)
 
     def judge(self, replies: Iterable[Reply | StoredReply | None], slots: int = 1) -> Iterator[Judged]:
         """Yield attempts as they are done; those judged before come at once.
@@ -136,8 +137,8 @@ class Pipeline:
         stored = given if isinstance(given, StoredReply) else self._store.save_reply(self._run, reply)
         found = extract(reply.text, is_code=reply.is_code)
         candidate = found if isinstance(found, Candidate) else None
-        held_to = self._demand(reply, problem, stage)
-        gpu = reply.gpu or self._gpu
+        gpu = self._gpu(reply)
+        held_to = self._demand(reply, problem, stage, gpu)
         work = _Work(stored, candidate, self._key(reply, candidate, problem, stage, held_to), gpu)
         before = None if self._settings.fresh else self._judged_before(work)
         if before is not None:
@@ -145,7 +146,7 @@ class Pipeline:
         if isinstance(found, Failed):
             tracks = Tracks(open=False, stage=False)
             return Judged(self._save(work, found.model_copy(update={"tracks": tracks})), cached=False)
-        return self._enter(self._pending(work, self._job(found, problem, stage, held_to)), batch)
+        return self._enter(self._pending(work, self._job(found, problem, stage, held_to, gpu)), batch)
 
     def _judged_before(self, work: _Work) -> Judged | None:
         """Find the verdict that is there, first the one that compute-sanitizer had its say in."""
@@ -202,15 +203,18 @@ class Pipeline:
                 yield done
 
     def _save(self, work: _Work, verdict: Verdict | None, error: str | None = None) -> Attempt:
-        return self._store.save_attempt(
+        attempt = self._store.save_attempt(
             self._run,
             work.stored,
             work.key,
             candidate=work.candidate,
             verdict=verdict,
             error=error,
-            gpu=work.gpu,
+            gpu=work.gpu.name if work.gpu is not None else None,
         )
+        if attempt.gpu_hash is None and work.gpu is not None:
+            return attempt.model_copy(update={"gpu_hash": work.gpu.hash})
+        return attempt
 
     def _problem(self, reply: Reply) -> ProblemFolder:
         name = reply.problem or self._settings.problem
@@ -218,10 +222,12 @@ class Pipeline:
             from harness.errors import UsageError
 
             raise UsageError(f"{reply.source}: names no problem; add --problem NAME")
-        if name not in self._problems:
-            self._problems[name] = load_problem(name)
-            self._warn_of(self._problems[name])
-        return self._problems[name]
+        problem = self._files.problem(name)
+        if problem.name not in self._known:
+            problem.check_size(self._settings.size)
+            self._known.add(problem.name)
+            self._warn_of(problem)
+        return problem
 
     def _warn_of(self, problem: ProblemFolder) -> None:
         reason = self._store.quarantine_of(problem.problem.hash)
@@ -233,27 +239,24 @@ class Pipeline:
 
     def _stage(self, reply: Reply) -> Stage | None:
         name = self._settings.stage or reply.stage
-        if name is None:
-            return None
-        if name not in self._stages:
-            self._stages[name] = load_stage(name)
-        return self._stages[name]
+        return self._files.stage(name) if name is not None else None
 
-    def _demand(self, reply: Reply, problem: ProblemFolder, stage: Stage | None) -> Demand:
+    def _gpu(self, reply: Reply) -> GpuSpec | None:
+        name = self._settings.gpu or reply.gpu
+        return self._files.gpu(name) if name is not None else None
+
+    def _demand(
+        self, reply: Reply, problem: ProblemFolder, stage: Stage | None, gpu: GpuSpec | None
+    ) -> Demand:
         code = self._settings.code or (Path(reply.code_file) if reply.code_file else None)
         metrics = self._settings.metrics or (Path(reply.metrics_file) if reply.metrics_file else None)
         given = Given(
             code=read_text(code) if code else None,
-            metrics=self._read_metrics(metrics) if metrics else None,
-            gpu=load_gpu(reply.gpu).name if reply.gpu else self._gpu,
+            metrics=self._files.metrics(metrics) if metrics else None,
+            gpu=gpu.name if gpu is not None else None,
         )
         prompt = self._store.prompt(reply.prompt_hash) if reply.prompt_hash else None
         return demand(problem, stage, given, prompt)
-
-    def _read_metrics(self, path: Path) -> Metrics:
-        if path not in self._metrics:
-            self._metrics[path] = load_metrics(path)
-        return self._metrics[path]
 
     def _key(
         self,
@@ -281,12 +284,10 @@ class Pipeline:
             sanitize=self._settings.sanitize,
         )
 
-    def _own_gpu(self, name: str | None) -> GpuSpec | None:
-        """Return the GPU that the settings name, where it is the prompt's: it may be a file of the user's."""
-        if self._settings.gpu is not None and name == self._gpu:
-            return load_gpu(self._settings.gpu)
-        return None
-
-    def _job(self, candidate: Candidate, problem: ProblemFolder, stage: Stage | None, held_to: Demand) -> Job:
-        gpu = self._own_gpu(held_to.gpu)
-        return self._jobs.job(self._settings, candidate, problem, stage, held_to, gpu)
+    def _job(
+        self, candidate: Candidate, problem: ProblemFolder, stage: Stage | None, held_to: Demand,
+        gpu: GpuSpec | None,
+    ) -> Job:  # fmt: skip
+        # Its prompt may be for another GPU than the reply names; that one's file is then not here.
+        own = gpu if gpu is not None and gpu.name == held_to.gpu else None
+        return self._jobs.job(self._settings, candidate, problem, stage, held_to, own)

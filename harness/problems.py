@@ -50,6 +50,12 @@ class ProblemFolder(Record):
         """The word that commands take."""
         return self.problem.name
 
+    def check_size(self, size: str | None) -> None:
+        """Raise `UsageError` where the problem has no size of that name; None is the official one."""
+        names = [profile.name for profile in self.problem.sizes]
+        if size is not None and size not in names:
+            raise UsageError(f"unknown size {size!r} of {self.name}{nearest(size, names)}")
+
 
 class _Size(DataRecord, SizeProfile):
     memory_gb: Positive | None = None

@@ -25,6 +25,7 @@ from typing import Annotated
 from pydantic import Field
 
 from eval.records import DeviceChoice, RulesMode
+from harness.data_files import DataFiles
 from harness.errors import UsageError
 from harness.files import DataRecord, parse_toml, read_text, validated
 from harness.llm.budget import Budget
@@ -72,6 +73,10 @@ class RunPlan(DataRecord):
     left_out: tuple[str, ...]
     """Combinations of problem, stage and GPU that have no prompt."""
 
+    def files(self) -> DataFiles:
+        """Return what the prompts were made from, by their names, too."""
+        return DataFiles(self.file.problems, self.file.stages, self.file.gpus)
+
 
 def read_run(path: Path) -> RunPlan:
     """Read a run file and render its prompts.
@@ -97,6 +102,7 @@ def _prompts(file: RunFile) -> tuple[tuple[Prompt, ...], tuple[str, ...]]:
     prompts, left_out = [], []
     stages, gpus = [load_stage(name) for name in file.stages], [load_gpu(name) for name in file.gpus]
     for problem in map(load_problem, file.problems):
+        problem.check_size(file.judge.size)
         for stage in stages:
             for gpu in gpus:
                 if is_legal(problem=problem, stage=stage, gpu=gpu):

@@ -1,10 +1,14 @@
 """The command `run`, from its file to the report, with replies that need no runner to be judged."""
 
 import json
+import shutil
 import subprocess
 import sys
 
 import pytest
+
+from harness.data import prompts_dir
+from harness.prompts import load_gpu
 
 REPLIES = {
     "a.md": "I would rather not.",
@@ -44,7 +48,7 @@ def test_a_run_is_asked_judged_and_reported(folder):
     assert ran.returncode == 0, ran.stderr
     *lines, report = ran.stdout.splitlines()
     assert sorted(json.loads(line)["status"] for line in lines) == ["failed", "failed", "rejected"]
-    assert report == "report.html"
+    assert json.loads(report) == {"report": "report.html"}
     assert "cumsum_exclusive" in (folder / "report.html").read_text()
     assert "2 failed, 1 rejected; 3 calls" in ran.stderr
 
@@ -55,6 +59,27 @@ def test_the_same_command_buys_and_judges_nothing_again(folder):
     assert again.returncode == 0, again.stderr
     assert "0 calls" in again.stderr
     assert all(json.loads(line)["cached"] for line in again.stdout.splitlines()[:-1])
+
+
+def test_files_of_ones_own_are_judged_by_what_the_run_names(folder):
+    made = kernel_harness(folder, "problems", "new", "mine", "--output", "own/mine")
+    assert made.returncode == 0, made.stderr
+    for kind, name, copy in (("stages", "seed.md", "first.md"), ("gpus", "4090.toml", "card.toml")):
+        shutil.copy(prompts_dir() / kind / name, folder / "own" / copy)
+    text = (folder / "run.toml").read_text()
+    for shipped, own in (
+        ("cumsum_exclusive", "own/mine"),
+        ("final_micro_tuning", "own/first.md"),
+        ("4090", "own/card.toml"),
+    ):
+        text = text.replace(f'"{shipped}"', f'"{own}"')
+    (folder / "run.toml").write_text(text)
+    ran = kernel_harness(folder, "run", "run.toml", "--json")
+    assert ran.returncode == 0, ran.stderr
+    found = [json.loads(line) for line in ran.stdout.splitlines()[:-1]]
+    assert [line["status"] for line in found].count("failed") == 2
+    assert {(line["problem"], line["stage"]) for line in found} == {("mine", "first")}
+    assert {line["hashes"]["gpu"] for line in found} == {load_gpu(str(folder / "own/card.toml")).hash}
 
 
 def test_what_came_before_the_budget_ended_is_judged(folder):
@@ -77,6 +102,7 @@ def test_a_dry_run_asks_nobody(folder):
     [
         ("samples = 3", "sample = 3", "unknown key 'sample'"),
         ("samples = 3", "samples = 0", "samples"),
+        ('device = "cpu"', 'size = "huge"', "unknown size 'huge' of cumsum_exclusive"),
         ('"4090"', '"4091"', "unknown GPU '4091'"),
         ('"final_micro_tuning"', '"micro"', "unknown stage 'micro'"),
         ('device = "cpu"', 'device = "tpu"', "device"),

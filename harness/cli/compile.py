@@ -41,10 +41,10 @@ def command(
 ) -> int:
     """Compile every kernel and configuration that a candidate launches; nothing runs on a GPU."""
     _require_compiler()
-    found = load_problem(problem).problem
-    _check_size(found, size)
+    folder = load_problem(problem)
+    folder.check_size(size)
     target = gpu_limits(load_gpu(gpu))
-    report = _report(path, found, target, size, Limits(seconds=timeout, call_seconds=timeout))
+    report = _report(path, folder.problem, target, size, Limits(seconds=timeout, call_seconds=timeout))
     if as_json:
         print_json(_lines(report))
     else:
@@ -56,12 +56,6 @@ def _require_compiler() -> None:
     missing = [name for name in ("torch", "triton", "numpy") if find_spec(name) is None]
     if missing:
         raise EnvironmentFailure(f"compiling needs {', '.join(missing)}: pip install 'kernel-harness[eval]'")
-
-
-def _check_size(problem: Problem, size: str | None) -> None:
-    names = [profile.name for profile in problem.sizes]
-    if size is not None and size not in names:
-        raise UsageError(f"{problem.name} has no size {size!r}; there are: {', '.join(names)}")
 
 
 def _report(path: Path, problem: Problem, gpu: GpuLimits, size: str | None, limits: Limits) -> DryReport:

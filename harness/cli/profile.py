@@ -45,6 +45,7 @@ def command(
 ) -> None:
     """Profile one warmed-up call of a candidate; or read a recorded report."""
     folder, wanted = load_problem(problem), load_stage(stage)
+    folder.check_size(size)
     if not wanted.metrics:
         raise UsageError(f"stage {wanted.name} shows no metrics; name one that does")
     code = _code(path)

@@ -19,6 +19,11 @@ def command(
     output: Annotated[Path, typer.Option(help="File to write.")] = Path("report.html"),
 ) -> None:
     """Write the report and print its path."""
+    sys.stdout.write(f"{written(store, output)}\n")
+
+
+def written(store: Path, output: Path) -> Path:
+    """Write the report of a store and return its path."""
     from harness.report import Ledger, render
 
     with Store(store, read_only=True) as opened:
@@ -30,4 +35,4 @@ def command(
     generated = f"{now.day} {now:%B %Y, %H:%M} UTC"
     text = render(attempts, facts=facts, shared=shared, ledger=ledger, generated=generated, store=store.name)
     write_text(output, text)
-    sys.stdout.write(f"{output}\n")
+    return output

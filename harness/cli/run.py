@@ -37,7 +37,9 @@ def command(
     ] = False,
     store: Annotated[Path, typer.Option(help="The store.")] = Path("kernel-harness.db"),
     output: Annotated[Path, typer.Option(help="The report to write.")] = Path("report.html"),
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object an attempt.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object an attempt, then the report's path.")
+    ] = False,
 ) -> int:
     """Ask the models for what is missing and judge it as it comes; the same command goes on."""
     plan = read_run(config)
@@ -49,7 +51,8 @@ def command(
         return dry_run(plan.orders, store, fresh=False, as_json=as_json)
     settings = _settings(plan)
     counts = _run(plan, settings, store, as_json=as_json)
-    report.command(store=store, output=output)
+    path = report.written(store, output)
+    sys.stdout.write((json.dumps({"report": str(path)}) if as_json else str(path)) + "\n")
     if counts["failed call"] or counts["error"]:
         raise EnvironmentFailure(
             f"{counts['failed call']} calls failed and {counts['error']} candidates could not be judged; "
@@ -85,7 +88,7 @@ def _run(plan: RunPlan, settings: JudgeSettings, path: Path, *, as_json: bool) -
         Steps(total, f"asking and judging on {settings.device}") as steps,
         closing(_replies(plan.orders, store, run, purse, counts, steps)) as replies,
     ):
-        for judged in Pipeline(settings, store, run).judge(replies, slots):
+        for judged in Pipeline(settings, store, run, files=plan.files()).judge(replies, slots):
             verdict = judged.attempt.verdict
             counts[verdict.status if verdict is not None else "error"] += 1
             steps.step()

@@ -124,6 +124,4 @@ def _check_names(question: Question, problem: ProblemFolder) -> None:
         raise UsageError(f"unknown stage {question.stage!r}{nearest(question.stage, stage_names())}")
     if question.gpu is not None and (question.gpu.endswith(".toml") or question.gpu == "auto"):
         raise UsageError(f"unknown GPU {question.gpu!r}; give its name")
-    sizes = [size.name for size in problem.problem.sizes]
-    if question.size is not None and question.size not in sizes:
-        raise UsageError(f"unknown size {question.size!r}{nearest(question.size, sizes)}")
+    problem.check_size(question.size)

@@ -44,6 +44,7 @@ class Journey:
         """`say` hears a line for each round."""
         self._plan, self._store, self._run, self._device, self._say = plan, store, run, device, say
         self._problem, self._gpu = load_problem(plan.problem), load_gpu(plan.gpu)
+        self._problem.check_size(plan.size)
         self._stages = [load_stage(name) for name in plan.stages]
         if plan.metrics is not None:
             load_metrics(plan.metrics)
