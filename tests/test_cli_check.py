@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.prompts import load_gpu
+
 ROOT = Path(__file__).parent.parent
 REPLIES = ROOT / "tests" / "replies"
 INDEX = json.loads((REPLIES / "index.json").read_text())["replies"]
@@ -147,6 +149,46 @@ def test_lines_of_replies_name_their_own_problem(tmp_path):
         f"{path}#1",
     )
     assert (second["status"], second["phase"], second["stage"]) == ("failed", "extract", "final_micro_tuning")
+
+
+def run_of_kernelbench(folder, *problems):
+    code = (ROOT / "tests" / "honest" / "h01_associative_scan.py").read_text()
+    (folder / "runs" / "mine").mkdir(parents=True)
+    for number in problems:
+        (folder / "runs" / "mine" / f"level_1_problem_{number}_sample_0_kernel.py").write_text(code)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "problem", "left"),
+    [
+        ([92], "cumsum_exclusive", [92]),
+        ([4, 92], "4_softmax_rows.py", [4]),
+        ([4, 92], "cumsum_exclusive", "answers level_1_problem_92, files before it level_1_problem_4"),
+        ([92], "4_softmax_rows.py", "no reply is on"),
+        ([92], None, "unknown problem 'level_1_problem_92'"),
+    ],
+)
+def test_a_run_of_kernelbench_on_one_problem(numbers, problem, left, tmp_path):
+    run_of_kernelbench(tmp_path, *numbers)
+    (tmp_path / "4_softmax_rows.py").write_bytes((ROOT / "tests/kernelbench/4_softmax_rows.py").read_bytes())
+    done = check("runs", *(["--problem", problem] if problem else []), "--json", folder=tmp_path)
+    if isinstance(left, str):
+        assert done.returncode == 2
+        assert left in done.stderr
+    else:
+        found = [json.loads(line) for line in done.stdout.splitlines()]
+        assert [line["file"] for line in found] == [
+            f"runs/mine/level_1_problem_{number}_sample_0_kernel.py" for number in left
+        ]
+        assert {line["model"] for line in found} == {"mine"}
+
+
+def test_the_gpu_of_the_option_goes_before_that_of_a_line(tmp_path):
+    line = {"problem": "cumsum_exclusive", "model": "m", "sample": 0, "reply": "no code", "gpu": "l4"}
+    (tmp_path / "r.jsonl").write_text(json.dumps(line) + "\n")
+    (found,) = lines(check("r.jsonl", "--json", folder=tmp_path))
+    (other,) = lines(check("r.jsonl", "--json", "--gpu", "NVIDIA L40S", folder=tmp_path))
+    assert [found["hashes"]["gpu"], other["hashes"]["gpu"]] == [load_gpu("l4").hash, load_gpu("l40s").hash]
 
 
 BYTES = {

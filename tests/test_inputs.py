@@ -220,12 +220,13 @@ def test_kernelbench_runs(tmp_path, deeper):
     [
         ("absent.md", "no such file"),
         ("empty", "holds no replies"),
+        ("empty.jsonl", "holds no replies"),
         ("a.png", "not a reply"),
         ("a.json", "not a reply"),
     ],
 )
 def test_path_that_is_no_reply(tmp_path, name, complaint):
-    write(tmp_path, {"a.png": "x", "a.json": "{}"})
+    write(tmp_path, {"a.png": "x", "a.json": "{}", "empty.jsonl": "\n"})
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match=complaint) as caught:
         read(tmp_path / name)

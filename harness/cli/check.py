@@ -16,14 +16,15 @@ from eval import EVALUATOR_VERSION
 from eval.records import Failed, Passed, RulesMode, Tracks, Verdict
 from eval.rules import check_code, static_verdict
 from eval.stage.check import check_stage
-from harness.errors import UsageError
+from harness.cli.several import Meant
+from harness.data_files import DataFiles
 from harness.extract import extract
 from harness.files import read_text
 from harness.inputs import read_replies
 from harness.lines import attempt_line, reply_line
-from harness.metrics import Metrics, load_metrics
-from harness.problems import ProblemFolder, load_problem
-from harness.prompts import Demand, Given, Stage, demand, load_gpu, load_stage
+from harness.metrics import load_metrics
+from harness.problems import ProblemFolder
+from harness.prompts import Demand, Given, GpuSpec, Stage, demand
 from harness.records import Attempt, Reply
 
 _NOT_PASSED = 1
@@ -49,10 +50,10 @@ def command(
     given = Given(
         code=read_text(code) if code else None,
         metrics=load_metrics(metrics) if metrics else None,
-        gpu=known.gpu(None),
     )
     exit_code = 0
-    for checked in _in_order(_Checker(rules, known, given, as_json), read_replies(paths), jobs):
+    replies = Meant(problem).named(read_replies(paths))
+    for checked in _in_order(_Checker(rules, known, given, as_json), replies, jobs):
         sys.stdout.buffer.write(checked.text)
         sys.stdout.flush()
         if not checked.passed:
@@ -61,48 +62,36 @@ def command(
 
 
 class _Known:
-    """Problems, stages and GPUs by the name that a reply or an option gives, each looked up once."""
+    """Problems, stages and GPUs by the name that an option or else a reply gives."""
 
     def __init__(self, problem: str | None, stage: str | None, gpu: str | None) -> None:
-        self._problem, self._stage, self._gpu = problem, stage, gpu
-        self._problems: dict[str, ProblemFolder] = {}
-        self._stages: dict[str, Stage] = {}
-        self._gpus: dict[str, str] = {}
-        self._metrics: dict[str, Metrics] = {}
+        self._stage, self._gpu = stage, gpu
+        self._files = DataFiles()
         if problem is not None:
-            self.problem(problem, "")
+            self._files.problem(problem)
         self.stage(None)
         self.gpu(None)
 
-    def problem(self, name: str | None, source: str | None) -> ProblemFolder:
-        wanted = name or self._problem
-        if wanted is None:
-            raise UsageError(f"{source}: names no problem; add --problem NAME")
-        if wanted not in self._problems:
-            self._problems[wanted] = load_problem(wanted)
-        return self._problems[wanted]
+    def problem(self, reply: Reply) -> ProblemFolder:
+        assert reply.problem is not None
+        return self._files.problem(reply.problem)
 
     def stage(self, name: str | None) -> Stage | None:
         wanted = self._stage or name
-        if wanted is not None and wanted not in self._stages:
-            self._stages[wanted] = load_stage(wanted)
-        return self._stages[wanted] if wanted is not None else None
+        return self._files.stage(wanted) if wanted is not None else None
 
-    def gpu(self, name: str | None) -> str | None:
+    def gpu(self, name: str | None) -> GpuSpec | None:
         wanted = self._gpu or name
-        if wanted is not None and wanted not in self._gpus:
-            self._gpus[wanted] = load_gpu(wanted).name
-        return self._gpus[wanted] if wanted is not None else None
+        return self._files.gpu(wanted) if wanted is not None else None
 
     def given(self, reply: Reply, given: Given) -> Given:
         """Return what the command hands in, and else what the reply's own line names."""
-        code, metrics = given.code, given.metrics
+        code, metrics, gpu = given.code, given.metrics, self.gpu(reply.gpu)
         if code is None and reply.code_file is not None:
             code = read_text(Path(reply.code_file))
         if metrics is None and reply.metrics_file is not None:
-            name = reply.metrics_file
-            metrics = self._metrics.setdefault(name, load_metrics(Path(name)))
-        return Given(code=code, metrics=metrics, gpu=self.gpu(reply.gpu))
+            metrics = self._files.metrics(Path(reply.metrics_file))
+        return Given(code=code, metrics=metrics, gpu=gpu.name if gpu is not None else None)
 
 
 class _Lines(NamedTuple):
@@ -151,7 +140,8 @@ def _lines_of(reply: Reply) -> _Lines:
 
 
 def _checked(reply: Reply, rules: RulesMode, known: _Known, given: Given) -> Attempt:
-    problem, stage = known.problem(reply.problem, reply.source), known.stage(reply.stage)
+    problem, stage = known.problem(reply), known.stage(reply.stage)
+    gpu = known.gpu(reply.gpu)
     found = extract(reply.text, is_code=reply.is_code)
     held_to = demand(problem, stage, known.given(reply, given))
     verdict: Verdict = (
@@ -166,10 +156,11 @@ def _checked(reply: Reply, rules: RulesMode, known: _Known, given: Given) -> Att
         candidate=None if isinstance(found, Failed) else found,
         problem=problem.name,
         stage=stage.name if stage is not None else None,
-        gpu=known.gpu(reply.gpu),
+        gpu=gpu.name if gpu is not None else None,
         verdict=verdict,
         problem_hash=problem.problem.hash,
         stage_hash=stage.hash if stage is not None else None,
+        gpu_hash=gpu.hash if gpu is not None else None,
         evaluator=EVALUATOR_VERSION,
         created=datetime.now(UTC).isoformat(),
         rules=rules,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from harness.errors import UsageError
 from harness.files import nearest
-from harness.kernelbench import find_problem, problem_paths
+from harness.kernelbench import find_problem, has_number, is_numbered, problem_paths
 from harness.problems import DTYPES, ProblemFolder, load_problem
 from harness.records import Reply
 
@@ -56,25 +56,20 @@ def directed(
 ) -> list[Reply]:
     """Return the replies with the problem that each is judged on, once for each dtype.
 
-    A reply names a problem of the folder by its file's name or number. Those whose problem cannot be
-    read are named on stderr and left out.
+    A reply names a problem of the folder by its file's name or number; without a folder, `Meant` says which
+    it means. Those whose problem cannot be read, or is not asked for, are named on stderr and left out.
     Raises `UsageError`: a reply names no problem, or no problem can be read.
     """
     paths = problem_paths(folder) if folder else ()
     casts = dtype_words(dtype) or ("",)
-    faults: dict[str, str] = {}
+    meant, faults = Meant(problem), dict[str, str]()
     made: list[Reply] = []
-    for reply in replies:
-        word = _word(reply, problem, paths)
-        for cast in casts:
-            if cast or paths:
-                wanted = f"{word}@{cast}" if cast else word
-                made.append(reply.model_copy(update={"problem": wanted}))
-            else:
-                made.append(reply)
+    for reply in replies if paths else meant.named(replies):
+        word = _in_folder(reply, problem, paths) if paths else reply.problem or ""
+        made += [reply.model_copy(update={"problem": f"{word}@{cast}" if cast else word}) for cast in casts]
         if word not in faults:
             faults[word] = _fault(word)
-    kept = [reply for reply in made if not faults[_bare(reply.problem or problem or "", casts)]]
+    kept = [reply for reply in made if not faults[_bare(reply.problem or "", casts)]]
     said = [fault for fault in faults.values() if fault]
     if said and not kept:
         raise UsageError("\nerror: ".join(said))
@@ -83,7 +78,60 @@ def directed(
     return kept
 
 
-def _word(reply: Reply, problem: str | None, paths: tuple[Path, ...]) -> str:
+class Meant:
+    """Which problem each reply means: the one that it names, else that of ``--problem``.
+
+    Runs of KernelBench call a problem by level and number, which is no name here. With ``--problem`` they
+    mean that one: where it has a number of its own, those of that number, else all, if they are of one.
+    """
+
+    def __init__(self, problem: str | None) -> None:
+        """`problem` is that of ``--problem``."""
+        self._problem = problem
+        self._number: str | None = None
+        self._left_out: set[str] = set()
+
+    def named(self, replies: Iterable[Reply]) -> Iterator[Reply]:
+        """Yield the replies on what is asked for, each with its problem's name or path.
+
+        Raises `UsageError`: a reply names no problem, ``--problem`` cannot stand for all, or none is left.
+        """
+        some = False
+        for reply in replies:
+            word = self._word(reply)
+            if word is not None:
+                some = True
+                yield reply.model_copy(update={"problem": word})
+        if self._left_out and not some:
+            raise UsageError(f"no reply is on {self._problem}")
+
+    def _word(self, reply: Reply) -> str | None:
+        if reply.problem is None and self._problem is None:
+            raise UsageError(f"{reply.source}: names no problem; add --problem NAME")
+        if reply.problem is None or self._problem is None or not is_numbered(reply.problem):
+            return reply.problem or self._problem
+        asked = Path(self._problem)
+        if has_number(asked):
+            if find_problem((asked,), reply.problem) is not None:
+                return self._problem
+            self._leave(reply.problem)
+            return None
+        self._number = self._number or reply.problem
+        if reply.problem != self._number:
+            raise UsageError(
+                f"{reply.source}: answers {reply.problem}, files before it {self._number}: {self._problem} "
+                "cannot be both. Name a file with a number, such as level1/92_x.py, or judge them with "
+                "`eval --problems FOLDER`"
+            )
+        return self._problem
+
+    def _leave(self, problem: str) -> None:
+        if problem not in self._left_out:
+            self._left_out.add(problem)
+            sys.stderr.write(f"skipped: {problem}, which is not {self._problem}\n")
+
+
+def _in_folder(reply: Reply, problem: str | None, paths: tuple[Path, ...]) -> str:
     word = reply.problem or problem
     if word is None:
         raise UsageError(f"{reply.source}: names no problem; add --problem NAME")

@@ -41,14 +41,17 @@ class _Line(Record, extra="ignore"):
 
 def read_jsonl(path: Path, note: Note) -> Iterator[Found]:
     """Yield the replies of a file; raise `UsageError` at a line that is none, with its number."""
-    samples = count()
+    samples, empty = count(), True
     try:
         with path.open("rb") as lines:
             for number, content in enumerate(lines, start=1):
                 if content.strip():
+                    empty = False
                     yield from _line(path, Path(f"{path}#{number}"), content, samples, note)
     except OSError as error:
         raise UsageError(f"{path}: cannot read it: {error.strerror}") from error
+    if empty:
+        raise UsageError(f"{path}: the file holds no replies")
 
 
 def _line(path: Path, place: Path, content: bytes, samples: Iterator[int], note: Note) -> Iterator[Found]:

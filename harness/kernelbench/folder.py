@@ -42,6 +42,16 @@ def find_problem(paths: tuple[Path, ...], word: str) -> Path | None:
     return fitting[0] if len(fitting) == 1 else None
 
 
+def is_numbered(word: str) -> bool:
+    """Tell whether a problem is called by level and number, as KernelBench's runs call it."""
+    return _KERNELBENCH.match(word) is not None
+
+
+def has_number(path: Path) -> bool:
+    """Tell whether a problem's file or folder begins with a number."""
+    return _number(path) is not None
+
+
 def _is_level(path: Path, level: str) -> bool:
     named = [part for part in path.parts[:-1] if re.fullmatch(r"level_?\d+", part)]
     return not named or named[-1].lstrip("level_") == level  # noqa: B005 - a set of characters is meant
