@@ -202,7 +202,8 @@ class Environment(Record):
     """Where a verdict was reached."""
 
     evaluator: str
-    python: str
+    python: str | None = None
+    """None where nothing ran."""
     torch: str | None = None
     triton: str | None = None
     gpu: str | None = None

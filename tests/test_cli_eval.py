@@ -15,6 +15,8 @@ from judge_work import HONEST, candidate, problem_folder, processes_of, until
 pytest.importorskip("triton", reason="needs the extra `eval`")
 
 from eval.client import cuda_device_name
+from harness.prompts import load_gpu
+from harness.store import Store
 
 REPLIES = Path(__file__).resolve().parent / "replies"
 FIXED = {
@@ -86,7 +88,8 @@ def test_a_batch_with_every_kind_of_reply(place):
         (folder / name).write_bytes(data)
     half_a_pair = {"problem": "affine", "model": "m", "sample": 3, "code": HONEST + "# \ud800\n"}
     (place / "lines.jsonl").write_text(json.dumps(half_a_pair) + "\n")
-    words = ("replies", "lines.jsonl", "--problem", "affine", "--device", "cpu", "--json")
+    where = ("--problem", "affine", "--gpu", "RTX 4090", "--device", "cpu")
+    words = ("replies", "lines.jsonl", *where, "--json")
 
     _, lines, stderr = run(place, *words, code=1)
     assert "Traceback" not in stderr
@@ -94,6 +97,8 @@ def test_a_batch_with_every_kind_of_reply(place):
     assert found.pop("lines.jsonl#1") in {"passed", "failed: parse", "failed: extract"}
     assert found == {name: expected for name, (_, expected) in BATCH.items()}
     assert all(set(line) >= FIXED for line in lines)
+    assert {line["device"] for line in lines} == {"cpu"}
+    assert {line["hashes"]["gpu"] for line in lines} == {load_gpu("4090").hash}
     by_name = {Path(line["file"]).name: line for line in lines}
     assert not by_name["wrong.md"]["cached"]
     passed = by_name["fenced.md"]
@@ -126,6 +131,8 @@ def test_a_person_reads_a_sentence(place):
     _, lines, _ = run(place, *words, code=1)
     good, bad = sorted(lines)
     assert good.startswith("a.py: passed, correct, not timed")
+    with Store(place / "kernel-harness.db", read_only=True) as store:
+        assert store.attempt(good.rpartition("attempt ")[2]).reply.source == "a.py"
     assert bad.startswith("b.py: failed (run), ValueError:")
     assert bad.isprintable()
 
@@ -176,6 +183,7 @@ USAGE = {
     "an unknown executor": ([*AFFINE, "--executor", "cloud"], 2, "ray://"),
     "GPUs where a CPU judges": ([*AFFINE, "--gpus", "0"], 2, "--jobs"),
     "unknown rules": ([*AFFINE, "--rules", "harsh"], 2, "strict"),
+    "an unknown size": ([*AFFINE, "--size", "huge"], 2, "there are: "),
     "no such reply": (["no_such.py", "--problem", "affine"], 2, "no_such.py"),
     "no such code": ([*AFFINE, "--code", "no_such.py"], 2, "no_such.py"),
     "a store in no folder": ([*AFFINE, "--store", "no/such/s.db"], (2, 4), "no/such"),

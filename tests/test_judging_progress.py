@@ -22,6 +22,7 @@ def slot(number, stage="judging", busy_s=0.0):
         (9, 1, 9.0, [slot(0, "stopped", 4.5)], "60 a minute, about 1 s left, slots 50% busy, GPU 0 stopped"),
         (1, 7200, 1.0, [slot(0, "idle", 1.5)], "60 a minute, about 2.0 h left, slots 100% busy, GPU 0 idle"),
         (4, 0, 120.0, [], "2 a minute"),
+        (30, 0, 1.0, [], "1,800 a minute"),
         (0, 3, 9.0, [slot(n, "judging" if n else "idle", 9.0) for n in range(9)],
          "slots 100% busy, 1 idle, 8 judging"),
     ],

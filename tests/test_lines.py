@@ -10,9 +10,9 @@ from harness.lines import attempt_line
 from harness.records import Reply
 
 FIELDS = {
-    "file", "problem", "stage", "device", "model", "sample", "cached", "status", "reason", "phase", "detail",
-    "defence", "violations", "tracks", "robust", "variants", "timing", "guarantees", "environment", "hashes",
-    "seconds", "duplicate_of", "quarantined",
+    "id", "file", "problem", "stage", "device", "model", "sample", "cached", "status", "reason", "phase",
+    "detail", "defence", "violations", "tracks", "robust", "variants", "timing", "guarantees", "environment",
+    "hashes", "seconds", "duplicate_of", "quarantined",
 }  # fmt: skip
 BROKEN = Violation(rule="imports", track="open", severity="error", message="no", line=3, column=4)
 VERDICTS = {
@@ -30,6 +30,28 @@ def test_every_outcome_has_the_same_fields(status):
     assert set(line) == FIELDS
     assert line["status"] == status
     assert json.loads(json.dumps(line, allow_nan=False)) == line
+
+
+NULLABLE = {
+    "id", "file", "quarantined", "stage", "device", "duplicate_of", "reason", "phase", "detail", "defence",
+    "robust", "timing",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("status", VERDICTS)
+def test_only_what_may_be_null_is(status):
+    line = attempt_line(attempt(1, VERDICTS[status]))
+    assert {name for name, value in line.items() if value is None} <= NULLABLE
+    assert line["id"] == attempt(1, VERDICTS[status]).id
+    assert line["environment"]["evaluator"]
+    assert isinstance(line["guarantees"]["sandbox"], list)
+    assert isinstance(line["variants"], list)
+
+
+def test_a_reply_without_code_was_to_be_judged_somewhere():
+    verdict = failed("extract").model_copy(update={"device": None, "environment": None})
+    line = attempt_line(attempt(1, verdict, device="cpu"))
+    assert (line["device"], line["environment"]["torch"]) == ("cpu", None)
 
 
 def test_a_passed_attempt():

@@ -47,7 +47,7 @@ def command(
     rules: Annotated[RulesMode, typer.Option(help="strict, lenient, or off for calibration.")] = "strict",
     code: Annotated[Path | None, typer.Option(help="Current code, instead of the problem's own.")] = None,
     metrics: Annotated[Path | None, typer.Option(help="Nsight Compute metrics of that code, JSON.")] = None,
-    gpu: Annotated[str | None, typer.Option(help="GPU of the prompt, where a reply names none.")] = None,
+    gpu: Annotated[str | None, typer.Option(help="GPU of the prompt, for stage rules.")] = None,
     timing: Annotated[bool, typer.Option(help="On a GPU, time what is correct.")] = True,
     baselines: Annotated[
         BaselinesMode, typer.Option(help="live: timed beside every candidate; session: once, and watched.")
@@ -131,7 +131,7 @@ def _sentence(judged: Judged) -> str:
     name = attempt.reply.source or f"{attempt.reply.model} #{attempt.reply.sample}"
     verdict = attempt.verdict
     if verdict is None:
-        return f"{name}: error (ours): {attempt.error}"
+        return f"{name}: error (ours): {attempt.error}, attempt {attempt.id}"
     kind = getattr(verdict, "reason", None) or getattr(verdict, "phase", None)
     parts = [f"{name}: {verdict.status}" + (f" ({kind})" if kind else "")]
     if verdict.timing is not None:
@@ -147,6 +147,7 @@ def _sentence(judged: Judged) -> str:
         parts.append(_first_line(verdict.detail))
     if judged.cached:
         parts.append("judged before")
+    parts.append(f"attempt {attempt.id}")
     return ", ".join(parts)
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from eval.records import Record
-from harness.lines import attempt_line
+from harness.lines import Line, line_of
 from harness.records import Attempt, Prompt
 from harness.store import StoredReply
 
@@ -50,7 +50,7 @@ class ExportedAttempt(Record):
     evaluator: str
     void_reason: str | None
     error: str | None = Field(description="Our own failure; there is no verdict then.")
-    verdict: dict[str, Any] = Field(description="What `eval --json` prints of it.")
+    verdict: Line = Field(description="What `eval --json` prints of it.")
 
 
 class Message(Record):
@@ -105,7 +105,7 @@ def exported(attempt: Attempt, stored: StoredReply, prompt: Prompt | None) -> Ex
         evaluator=attempt.evaluator,
         void_reason=attempt.void_reason,
         error=attempt.error,
-        verdict=attempt_line(attempt, cached=True),
+        verdict=line_of(attempt, cached=True),
     )
 
 

@@ -10,6 +10,7 @@ from harness.cli.progress import Steps
 from harness.executors import Executor, SlotState
 
 _FEW_SLOTS = 8
+_MANY = 999.5
 _MINUTE, _HOUR = 60.0, 3600.0
 
 
@@ -41,13 +42,17 @@ def pace(judged: int, left: int, seconds: float, states: Sequence[SlotState]) ->
     parts: list[str] = []
     if judged and seconds > 0:
         rate = judged / seconds
-        parts.append(f"{rate * _MINUTE:.3g} a minute")
+        parts.append(f"{_short(rate * _MINUTE)} a minute")
         if left:
             parts.append(f"about {_span(left / rate)} left")
     if seconds > 0 and states:
         busy = sum(state.busy_s for state in states) / (seconds * len(states))
         parts.append(f"slots {min(1.0, busy):.0%} busy")
     return ", ".join([*parts, *([_slots(states)] if states else [])])
+
+
+def _short(rate: float) -> str:
+    return f"{rate:.3g}" if rate < _MANY else f"{rate:,.0f}"
 
 
 def _slots(states: Sequence[SlotState]) -> str:
