@@ -187,6 +187,7 @@ def test_one_broken_file_does_not_hide_the_others(tmp_path):
         (["new"], "takes one name"),
         (["new", "a", "b"], "takes one name"),
         (["new", "Row-Sum"], "'Row-Sum' cannot name a problem"),
+        (["new", "cumsum"], "'cumsum' ships with the harness"),
         (["new", "there"], "there is there already"),
         (["--output", "x"], "--output goes with `problems new NAME`"),
     ],

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness.errors import UsageError
 from harness.files import write_text
+from harness.problems import problem_names
 
 PROBLEM = """\
 title = "{title}"
@@ -61,11 +62,13 @@ def get_init_inputs():
 def write_problem(name: str, folder: Path) -> None:
     """Write a problem folder.
 
-    Raises `UsageError`: the name cannot be one, or the folder is there already.
+    Raises `UsageError`: the name cannot be one or is taken, or the folder is there already.
     Raises `EnvironmentFailure`: the disk does not take it.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise UsageError(f"{name!r} cannot name a problem: use small letters, digits and _, a letter first")
+    if name in problem_names():
+        raise UsageError(f"{name!r} ships with the harness, and commands would take that one: choose another")
     if folder.exists():
         raise UsageError(f"{folder} is there already: choose another name or --output")
     title = name.replace("_", " ").capitalize()
