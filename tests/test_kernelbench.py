@@ -47,8 +47,8 @@ def write(path, text):
     return path
 
 
-def test_the_corpus_has_47_files_and_each_loads():
-    assert len(FILES) == 47
+def test_the_corpus_has_49_files_and_each_loads():
+    assert len(FILES) == 49
     for path in FILES:
         problem = load_problem(path).problem
         assert problem.name == path.stem

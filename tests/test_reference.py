@@ -136,6 +136,30 @@ def test_a_large_case_has_the_signature_that_a_small_one_suggests():
     assert official.dtypes == (torch.float32,)
 
 
+READS_VALUES = {
+    "a constructor": (
+        "self.dim, self.bias = dim, bias",
+        "self.dim, self.bias = dim, torch.tensor(0.5).item()",
+    ),
+    "forward": ("return x.cumsum", "return x[: int(x.sum().item() >= 0) + 4].cumsum"),
+}
+
+
+@pytest.mark.parametrize("change", READS_VALUES.values(), ids=READS_VALUES)
+def test_a_large_case_that_reads_values_of_tensors_is_run(change):
+    assert change[0] in SOURCE
+    case = reference({"rows": 5000}, source=SOURCE.replace(*change))
+    assert case.elements() > 1 << 16
+    rows = 5 if "return" in change[0] else 5000
+    assert case.signature().shapes == ((rows, 4, 5), (5000, 5), (5000,))
+    assert case.find_signature() == case.signature()
+
+
+def test_a_large_case_that_does_not_run_is_our_failure():
+    with pytest.raises(JudgeError, match="does not run on meta tensors"):
+        reference({"rows": 5000}, source=SOURCE.replace("x.cumsum(self.dim)", "x.view(3)")).signature()
+
+
 @pytest.mark.parametrize("case", [*SEED.cases, *SEED.variants], ids=lambda case: case.name)
 def test_expected_values_and_scales_are_double_and_fit(case):
     made = CaseReference(SEED, case)

@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
+from eval.judge.compare import NOISE_FACTOR, noise
 from eval.judge.contents import DENSE, FAMILIES, GIVEN, fill, fill_whole
 from eval.judge.faults import JudgeError, ProblemRefusedError
 from eval.judge.reference import CaseReference
 from eval.judge.source import our_failure
+from eval.judge.weights import new_state
 
 if TYPE_CHECKING:
     from eval.records import Case, Problem
@@ -28,8 +30,11 @@ MIXED = "mixed"
 _MOST_ELEMENTS = 1 << 14
 """Of inputs and outputs together: the interpreter is slow."""
 _MOST_WEIGHTS = 1 << 28
+_MANY_WEIGHTS = 1 << 22
 _TRY_SECONDS, _ALL_SECONDS = 5, 20.0
 _MOST_CASES = 8
+_LARGER_ELEMENTS, _LARGER_SECONDS, _LARGER_CASES = 1 << 18, 20, 2
+"""For a reference that does not run on less, or says nothing there: a network for images of one size."""
 _KEPT = 8
 _known: dict[tuple[Any, ...], Tried] = {}
 
@@ -88,33 +93,138 @@ def usual_family(problem: Problem) -> str:
     return "normal" if "normal" in families(problem) else GIVEN
 
 
+class _BlurredError(JudgeError):
+    """The reference's own error there is so large that rounding to half precision would pass."""
+
+    def __init__(self, reference: CaseReference) -> None:
+        super().__init__(f"case {reference.case.name}: the reference errs as much as half precision does")
+        self.reference = reference
+
+
 def _try_all(problem: Problem, cases: tuple[Case, ...], *, deciding: bool) -> Tried:
-    kept: dict[str, CaseReference] = {}
-    dropped: dict[str, str] = {}
-    shapes: set[str] = set()
-    deadline = time.monotonic() + _ALL_SECONDS
-    for case in cases:
-        if case.name in kept or (kept and time.monotonic() > deadline):
-            continue
+    _import_for_meta()
+    found = _Found(problem, deciding=deciding)
+    found.add(cases, _ALL_SECONDS)
+    blurred = list(found.blurred.values())
+    if deciding and not found.kept:
+        found.limits = _Limits(_LARGER_ELEMENTS, _LARGER_SECONDS, _LARGER_CASES)
+        found.add(found.larger(cases), _ALL_SECONDS)
+    kept = list(found.kept.values()) or blurred or list(found.blurred.values())
+    if deciding and not kept:
+        why = next(iter(found.dropped.values()), "there is no constant to vary")
+        raise ProblemRefusedError(f"the reference runs on none of {len(cases)} scaled sizes: {why}")
+    names = {reference.case.name for reference in kept}
+    dropped = {name: why for name, why in found.dropped.items() if name not in names}
+    return Tried(_spread(kept) if deciding else kept, dropped)
+
+
+def _import_for_meta() -> None:
+    """Let torch import what meta tensors need: cut off half-way, that would stay broken for good."""
+    torch.empty(1, device="meta").normal_()
+
+
+class _TooLongError(JudgeError):
+    """A try took more than its time."""
+
+
+class _Limits(NamedTuple):
+    """What a case may be at most, and how many are enough."""
+
+    elements: int = _MOST_ELEMENTS
+    seconds: int = _TRY_SECONDS
+    cases: int | None = None
+
+
+class _Found:
+    """Which cases ran so far, and why the others did not."""
+
+    def __init__(self, problem: Problem, *, deciding: bool) -> None:
+        self._problem, self._deciding = problem, deciding
+        self.limits = _Limits()
+        self.kept: dict[str, CaseReference] = {}
+        self.blurred: dict[str, CaseReference] = {}
+        self.dropped: dict[str, str] = {}
+        self._tried: set[str] = set()
+        self._too_large: dict[str, int] = {}
+        self._shapes: set[str] = set()
+
+    def larger(self, cases: tuple[Case, ...]) -> tuple[Case, ...]:
+        """Return those that were too large or not tried, the largest that are allowed first."""
+        sizes = {case.name: 0 for case in cases if case.name not in self._tried} | self._too_large
+        left = [case for case in cases if sizes.get(case.name, _LARGER_ELEMENTS + 1) <= _LARGER_ELEMENTS]
+        return tuple(sorted(left, key=lambda case: sizes[case.name], reverse=True))
+
+    def add(self, cases: tuple[Case, ...], seconds: float) -> None:
+        """Try one after another, until enough were found or the time is over."""
+        deadline = time.monotonic() + seconds
+        for case in cases:
+            if len(self.kept) == self.limits.cases:
+                return
+            if case.name in self.kept or ((self.kept or self.blurred) and time.monotonic() > deadline):
+                continue
+            self._tried.add(case.name)
+            self._try(case)
+
+    def _try(self, case: Case) -> None:
         try:
-            reference = _accepted(problem, case, deciding=deciding)
+            reference = self._accepted(case)
         except ProblemRefusedError:
             raise
         except JudgeError as error:
             if not case.proposed:
                 raise
-            dropped[case.name] = str(error)
-            continue
+            if isinstance(error, _BlurredError):
+                self.blurred.setdefault(case.name, error.reference)
+            self.dropped[case.name] = str(error)
+            return
         looks = f"{[spec[:2] for spec in reference.inputs]} {reference.init} {case.layout}"
-        if deciding and looks in shapes:
-            continue
-        shapes.add(looks)
-        kept[case.name] = reference
-    if deciding and not kept:
-        why = next(iter(dropped.values()), "there is no constant to vary")
-        raise ProblemRefusedError(f"the reference runs on none of {len(cases)} scaled sizes: {why}")
-    chosen = list(kept.values())
-    return Tried(_spread(chosen) if deciding else chosen, {k: v for k, v in dropped.items() if k not in kept})
+        if self._deciding and looks in self._shapes:
+            return
+        self._shapes.add(looks)
+        self.kept[case.name] = reference
+
+    def _accepted(self, case: Case) -> CaseReference:
+        with _little_time(case, self.limits.seconds):
+            reference = CaseReference(self._problem, case)
+            if not case.proposed:
+                return reference
+            self._check_size(case, reference.elements(), "inputs are")
+            _check_weights(reference)
+            outputs = sum(math.prod(shape) for shape in reference.signature().shapes)
+            self._check_size(case, outputs, "output is")
+            if self._deciding:
+                _check_answer(reference, outputs)
+            return reference
+
+    def _check_size(self, case: Case, elements: int, what: str) -> None:
+        if elements > self.limits.elements:
+            self._too_large[case.name] = elements
+            raise JudgeError(f"case {case.name}: its {what} too large for the interpreter")
+
+
+def _check_answer(reference: CaseReference, outputs: int) -> None:
+    name = reference.case.name
+    if outputs == 0:
+        raise JudgeError(f"case {name} has an empty output")
+    reference.check_repeatable()
+    with our_failure("fails on its own inputs"):
+        inputs, state = reference.given(), new_state(reference)
+        answer, rounded = reference.expected(inputs, state), reference.rounded(inputs, state)
+    if not _mostly_finite(answer):
+        raise JudgeError(f"case {name}: the answer is not finite")
+    scales = reference.scale(inputs, answer, state)
+    if any(_is_blurred(*parts) for parts in zip(rounded, answer, scales, strict=True)):
+        raise _BlurredError(reference)
+
+
+def _is_blurred(rounded: torch.Tensor, answer: torch.Tensor, scale: torch.Tensor) -> bool:
+    """Tell whether the tolerance, which the reference's own error gives, would take half precision."""
+    if not rounded.is_floating_point() or rounded.dtype.itemsize <= torch.half.itemsize:
+        return False
+    half = rounded.half().to(rounded.dtype)
+    if torch.equal(half.nan_to_num(), rounded.nan_to_num()):
+        return False
+    return NOISE_FACTOR * noise(rounded, answer, scale) >= noise(half, answer, scale)
 
 
 def _spread(cases: list[CaseReference]) -> list[CaseReference]:
@@ -124,38 +234,19 @@ def _spread(cases: list[CaseReference]) -> list[CaseReference]:
     return [cases[step] for step in steps]
 
 
-def _accepted(problem: Problem, case: Case, *, deciding: bool) -> CaseReference:
-    with _little_time(case):
-        reference = CaseReference(problem, case)
-        if not case.proposed:
-            return reference
-        if reference.elements() > _MOST_ELEMENTS:
-            raise JudgeError(f"case {case.name} is too large for the interpreter")
-        _check_weights(reference)
-        outputs = sum(math.prod(shape) for shape in reference.signature().shapes)
-        if outputs > _MOST_ELEMENTS:
-            raise JudgeError(f"case {case.name}: its output is too large for the interpreter")
-        if not deciding:
-            return reference
-        if outputs == 0:
-            raise JudgeError(f"case {case.name} has an empty output")
-        reference.check_repeatable()
-        with our_failure("fails on its own inputs"):
-            answer = reference.expected(reference.given())
-        if not _mostly_finite(answer):
-            raise JudgeError(f"case {case.name}: the answer is not finite")
-        return reference
-
-
 def _check_weights(reference: CaseReference) -> None:
     """Count them before they take memory, where the constructor works on meta tensors."""
     try:
         with torch.device("meta"):
             weights = sum(entry.tensor.numel() for entry in reference.state(0))
+    except _TooLongError:
+        raise
     except JudgeError:
         return
     if weights > _MOST_WEIGHTS:
         raise JudgeError(f"the reference keeps {weights} weights, more than fit beside the judge")
+    if weights > _MANY_WEIGHTS:
+        reference.sketch()
 
 
 def _finite(case: CaseReference, family: str) -> bool:
@@ -180,18 +271,18 @@ def _mostly_finite(parts: list[torch.Tensor]) -> bool:
 
 
 @contextlib.contextmanager
-def _little_time(case: Case) -> Iterator[None]:
+def _little_time(case: Case, seconds: int) -> Iterator[None]:
     """Interrupt what takes too long, where this is the main thread; what is small ends by itself."""
 
     def end(*_: object) -> None:
-        raise JudgeError(f"case {case.name}: the reference took more than {_TRY_SECONDS} s")
+        raise _TooLongError(f"case {case.name}: the reference took more than {seconds} s")
 
     try:
         before = signal.signal(signal.SIGALRM, end)
     except ValueError:  # not the main thread
         yield
         return
-    signal.alarm(_TRY_SECONDS)
+    signal.alarm(seconds)
     try:
         yield
     finally:

@@ -84,6 +84,7 @@ class CaseReference:
         scale = problem.error_scale
         self._scale_space = _execute(scale, problem.name) if scale else None
         self._signature: Signature | None = None
+        self._wants_values = False
         self._answers: dict[str, bool] = {}
 
     def _specs(self) -> tuple[InputSpec, ...]:
@@ -130,19 +131,47 @@ class CaseReference:
             self._signature = self.find_signature()
         return self._signature
 
+    def sketch(self) -> None:
+        """Find the signature on meta tensors, which takes no time; nothing where that needs their values.
+
+        Raises:
+            JudgeError: the reference does not run on these sizes.
+
+        """
+        try:
+            self._signature = self._signature_on("meta")
+        except JudgeError as error:
+            if not _wants_values(error):
+                raise
+
     def find_signature(self) -> Signature:
         """Run the reference once to see what comes out; `signature` remembers it."""
-        device = "cpu" if self.elements() <= _FEW_ELEMENTS else "meta"
+        if self.elements() <= _FEW_ELEMENTS:
+            return self._signature_on("cpu", given=any(spec.own for spec in self.inputs))
+        if not self._wants_values:
+            try:
+                return self._signature_on("meta")
+            except JudgeError as error:
+                if not _wants_values(error):
+                    raise
+                self._wants_values = True
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        found = self._signature_on(device, given=True)
+        if self._signature_on(device) != found:
+            raise JudgeError("the reference gives outputs of another shape for other values")
+        return found
+
+    def _signature_on(self, device: str, *, given: bool = False) -> Signature:
         with torch.no_grad(), torch.device(device), our_failure(f"does not run on {device} tensors"):
             arguments = [
                 torch.zeros(spec.shape, dtype=spec.dtype) if spec.shape is not None else spec.value
                 for spec in self.inputs
             ]
-            if device == "cpu" and any(spec.own for spec in self.inputs):
-                arguments = self.given()
+            if given:
+                arguments = self.given(device)
             model = self._model.build()
             with NoDropout():
-                structure, parts = flatten((model.to(device) if device == "meta" else model)(*arguments))
+                structure, parts = flatten((model if device == "cpu" else model.to(device))(*arguments))
         if not all(isinstance(part, torch.Tensor) for part in parts):
             raise JudgeError("the reference returns something beside tensors; that cannot be compared")
         return Signature(structure, tuple(tuple(p.shape) for p in parts), tuple(p.dtype for p in parts))
@@ -175,11 +204,11 @@ class CaseReference:
             JudgeError: it depends on random numbers that `forward` draws, so that nobody can agree with it.
 
         """
+        if self.elements() > _FEW_ELEMENTS:
+            return any(entry.kind == "attribute" for entry in self.keeps())
         return self._probe() if self.keeps() else False
 
     def _probe(self) -> bool:
-        if self.elements() > _FEW_ELEMENTS:
-            return any(entry.kind == "attribute" for entry in self.keeps())
         with our_failure("fails on its own inputs"):
             verdict = self._model.repeats(self.given())
         if verdict == "random":
@@ -217,6 +246,11 @@ class CaseReference:
             model = model.to(device).double()
             magnitudes = [_magnitude(as_double(i)) if isinstance(i, torch.Tensor) else i for i in inputs]
             return flatten(model(*magnitudes))[1]
+
+
+def _wants_values(error: JudgeError) -> bool:
+    """Tell whether something failed only since meta tensors have no values."""
+    return "meta" in repr(error.__cause__)
 
 
 @contextlib.contextmanager

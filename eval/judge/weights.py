@@ -136,6 +136,14 @@ def fresh(first: torch.Tensor, entry: Entry, rng: torch.Generator) -> torch.Tens
     return (flat * noise.uniform_(1 - _JITTER, 1 + _JITTER, generator=rng)).view(first.shape)
 
 
+def new_state(case: CaseReference, *, renewed: bool = True) -> Tensors | None:
+    """Return weights as a candidate gets them: renewed, or where it keeps others those of a constructor."""
+    rng = torch.Generator().manual_seed(secrets.randbits(62))
+    entries = case.state(secrets.randbits(_SEED_BITS)) if case.keeps() else []
+    first = {entry.name: entry.tensor.contiguous().clone() for entry in entries}
+    return {e.name: fresh(first[e.name], e, rng) if renewed else first[e.name] for e in entries} or None
+
+
 def size_of(entries: list[Entry]) -> int:
     """Bytes of all these tensors."""
     return sum(math.prod(entry.tensor.shape) * entry.tensor.dtype.itemsize for entry in entries)
