@@ -165,6 +165,11 @@ def test_sizes_on_which_the_reference_itself_is_blurred_give_way(lost, kept):
     assert len(found.dropped) == len(lost) - len(kept)
 
 
+def test_a_product_that_overflows_on_the_way_holds():
+    found = assay(problem("(x * 1e30) * 1e30 * 1e-30 * (x > 0.5) + x"))
+    assert not (found.reason or "").startswith("the reference's own answer")
+
+
 def test_what_only_new_weights_hide_is_found_out():
     """A sum of normalised numbers is 0 until the ones and zeros of the layer become others."""
     source = REFERENCE.replace("RETURNED", "self.norm(x).mean(1)").replace(

@@ -215,3 +215,15 @@ def test_units_do_not_matter(power, seed):
     plain = compare(slightly, expected, scale, 64.0)
     scaled = compare(slightly * 2.0**power, expected * 2.0**power, scale * 2.0**power, 64.0)
     assert (plain is None) == (scaled is None)
+
+
+@pytest.mark.parametrize(
+    ("output", "right"),
+    [([INF, 1.0], True), ([NAN, 1.0], True), ([1e30, 1.0], True), ([2e30, 1.0], False), ([1e30, INF], False)],
+)
+def test_where_the_reference_overflows_on_the_way_a_candidate_may_and_need_not(output, right):
+    expected = torch.tensor([1e30, 1.0], dtype=torch.float64)
+    overflown = torch.tensor([True, False])
+    found = compare(torch.tensor(output), expected, expected.abs(), 64.0, overflown)
+    assert (found is None) == right
+    assert compare(torch.tensor([INF, 1.0]), expected, expected.abs(), 64.0) is not None

@@ -36,13 +36,15 @@ class Mismatch(Record):
 
 
 def compare(
-    output: torch.Tensor, expected: torch.Tensor, scale: torch.Tensor, budget: float
-) -> Mismatch | None:
+    output: torch.Tensor, expected: torch.Tensor, scale: torch.Tensor, budget: float,
+    overflown: torch.Tensor | None = None,
+) -> Mismatch | None:  # fmt: skip
     """Return None when every element is within its budget, otherwise the worst one.
 
     `output` is what the candidate gave, `expected` and `scale` are of that shape and of double
-    precision. NaN and infinities are right only where the oracle has the very same; integers must be
-    equal. The parts of complex numbers are elements of their own, along a last dimension.
+    precision. NaN and infinities are right only where the oracle has the very same, or where the reference
+    itself left the range of its dtype (`overflown`); integers must be equal. The parts of complex numbers
+    are elements of their own, along a last dimension.
     """
     if output.numel() == 0:
         return None
@@ -57,6 +59,8 @@ def compare(
     error = (got - expected).abs_()
     same = (got == expected) | (got.isnan() & expected.isnan())
     right = same | ((error <= allowed) & expected.isfinite())
+    if overflown is not None:
+        right |= overflown & ~got.isfinite()
     if bool(right.all()):
         return None
     return _worst(got, expected, allowed, error, right)

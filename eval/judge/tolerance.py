@@ -26,6 +26,8 @@ class Right(NamedTuple):
     """What each element's error is measured against."""
     noise: float
     """The reference's own error in it, in units of eps times the scale; 0 where it was not measured."""
+    overflown: torch.Tensor | None = None
+    """Where the reference itself is not finite, and the oracle is; None where it is nowhere so."""
 
 
 class Tolerance:
@@ -44,30 +46,36 @@ class Tolerance:
         """Compute the right answer and how far an output may be from it."""
         expected = case.expected(inputs, state)
         scales = case.scale(inputs, expected, state)
-        noises = self._noises(case, inputs, state, expected, scales)
-        return [Right(*parts) for parts in zip(expected, scales, noises, strict=True)]
+        if not self._measures(case):
+            return [Right(*parts, noise=0.0) for parts in zip(expected, scales, strict=True)]
+        rounded = case.rounded(inputs, state)
+        return [
+            Right(wanted, scale, noise(own, wanted, scale), _overflown(own, wanted))
+            for own, wanted, scale in zip(rounded, expected, scales, strict=True)
+        ]
 
     def worst(self, right: list[Right], outputs: list[torch.Tensor]) -> Mismatch | None:
         """Return the worst element of the first output that is wrong; None when all are right."""
         for output, wanted in zip(outputs, right, strict=True):
             budget = max(self._budget(output.dtype), NOISE_FACTOR * wanted.noise)
-            found = compare(output, wanted.expected, wanted.scale, budget)
+            found = compare(output, wanted.expected, wanted.scale, budget, wanted.overflown)
             if found is not None:
                 return found
         return None
 
-    def _noises(
-        self, case: CaseReference, inputs: list[Any], state: Tensors | None, expected: list[torch.Tensor],
-        scales: list[torch.Tensor],
-    ) -> list[float]:  # fmt: skip
+    def _measures(self, case: CaseReference) -> bool:
         said = self._problem.error_budget
-        if self._problem.tolerance == "fixed" or any(name in said for name in case.float_dtypes()):
-            return [0.0] * len(expected)
-        rounded = case.rounded(inputs, state)
-        return [noise(*parts) for parts in zip(rounded, expected, scales, strict=True)]
+        return self._problem.tolerance == "measured" and not any(name in said for name in case.float_dtypes())
 
     def _budget(self, dtype: torch.dtype) -> float:
         name = dtype_name(dtype)
         if self._problem.tf32 and name == "float32" and name not in self._problem.error_budget:
             return _TF32_BUDGET
         return self._problem.error_budget.get(name, DEFAULT_BUDGET.get(name, 0.0))
+
+
+def _overflown(own: torch.Tensor, expected: torch.Tensor) -> torch.Tensor | None:
+    """Find where products left the range of the dtype on the way: an honest kernel may, and need not."""
+    if not own.is_floating_point() or bool(own.isfinite().all()):
+        return None
+    return ~own.isfinite() & expected.isfinite()
