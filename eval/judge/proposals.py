@@ -6,11 +6,7 @@ run decides. Each is tried once in a judge's life, on the CPU, small, and with l
 
 from __future__ import annotations
 
-import contextlib
 import math
-import signal
-import time
-from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,6 +15,7 @@ import torch
 from eval.judge.compare import NOISE_FACTOR, noise
 from eval.judge.contents import DENSE, FAMILIES, GIVEN, fill, fill_whole
 from eval.judge.faults import JudgeError, ProblemRefusedError
+from eval.judge.little_time import Clock, TooLongError, little_time
 from eval.judge.reference import CaseReference
 from eval.judge.source import our_failure
 from eval.judge.weights import new_state
@@ -123,10 +120,6 @@ def _import_for_meta() -> None:
     torch.empty(1, device="meta").normal_()
 
 
-class _TooLongError(JudgeError):
-    """A try took more than its time."""
-
-
 class _Limits(NamedTuple):
     """What a case may be at most, and how many are enough."""
 
@@ -156,11 +149,11 @@ class _Found:
 
     def add(self, cases: tuple[Case, ...], seconds: float) -> None:
         """Try one after another, until enough were found or the time is over."""
-        deadline = time.monotonic() + seconds
+        clock = Clock(seconds)
         for case in cases:
             if len(self.kept) == self.limits.cases:
                 return
-            if case.name in self.kept or ((self.kept or self.blurred) and time.monotonic() > deadline):
+            if case.name in self.kept or ((self.kept or self.blurred) and clock.over()):
                 continue
             self._tried.add(case.name)
             self._try(case)
@@ -184,7 +177,7 @@ class _Found:
         self.kept[case.name] = reference
 
     def _accepted(self, case: Case) -> CaseReference:
-        with _little_time(case, self.limits.seconds):
+        with little_time(case.name, self.limits.seconds):
             reference = CaseReference(self._problem, case)
             if not case.proposed:
                 return reference
@@ -239,7 +232,7 @@ def _check_weights(reference: CaseReference) -> None:
     try:
         with torch.device("meta"):
             weights = sum(entry.tensor.numel() for entry in reference.state(0))
-    except _TooLongError:
+    except TooLongError:
         raise
     except JudgeError:
         return
@@ -268,23 +261,3 @@ def _finite(case: CaseReference, family: str) -> bool:
 def _mostly_finite(parts: list[torch.Tensor]) -> bool:
     floats = [part for part in parts if part.is_floating_point() and part.numel()]
     return all(float(part.isfinite().double().mean()) > 0.5 for part in floats)  # noqa: PLR2004 - most
-
-
-@contextlib.contextmanager
-def _little_time(case: Case, seconds: int) -> Iterator[None]:
-    """Interrupt what takes too long, where this is the main thread; what is small ends by itself."""
-
-    def end(*_: object) -> None:
-        raise _TooLongError(f"case {case.name}: the reference took more than {seconds} s")
-
-    try:
-        before = signal.signal(signal.SIGALRM, end)
-    except ValueError:  # not the main thread
-        yield
-        return
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
