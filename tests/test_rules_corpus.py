@@ -199,19 +199,45 @@ def test_texts_without_a_usable_tree(code, mode):
     assert verdict.tracks.open is False
 
 
+def numbered(text, count):
+    return "".join(text.replace("#", str(number)) for number in range(count))
+
+
+def pruned(body):
+    return WHOLE.replace("@triton.jit", "@triton.heuristics({'A': f})\n@triton.jit") + "\n" + body
+
+
 LARGE = {
-    "constants": "X = [" + "1, " * 80_000 + "]",
-    "names": "x = (" + "a, " * 80_000 + ")",
-    "violations": "import os\n" * 20_000,
-    "functions": "".join(f"def f{number}(x):\n    return f{number + 1}(x)\n" for number in range(4_000)),
+    "constants": "X = [" + "1, " * 40_000 + "]",
+    "names": "x = (" + "a, " * 40_000 + ")",
+    "violations": "import os\n" * 10_000,
+    "functions": "".join(f"def f{number}(x):\n    return f{number + 1}(x)\n" for number in range(3_000)),
     "rebound": "f = g\ng = f\nf.h = 1\n" * 5_000,
-    "aliases": "".join(f"a{number + 1} = a{number}\n" for number in range(9_000)) + "a9000.b = 1",
-    "lambdas": "f = lambda x: x\n" * 15_000,
-    "pairs": "x = (x, x)\n" * 20_000,
-    "lists": "x = [x]\n" * 20_000,
+    "aliases": "".join(f"a{number + 1} = a{number}\n" for number in range(7_000)) + "a7000.b = 1",
+    "lambdas": "f = lambda x: x\n" * 8_000,
+    "pairs": "x = (x, x)\n" * 10_000,
+    "lists": "x = [x]\n" * 12_000,
+    "callbacks that call callbacks": pruned(
+        "".join(f"def {a}(a):\n    return [{f'{b}(a), ' * 3000}]\n" for a, b in ("fg", "gh", "hk", "kf"))
+    ),
+    "private names and classes": numbered("class C#:\n    a = 1\n", 2_500) + "x._q\n" * 8_000,
+    "handlers": "def f(x):\n" + "    try:\n        x\n    except A:\n        x[0]\n" * 2_500,
+    "branches and names": in_forward(numbered("a# = 1\n", 3_000) + "if x: 1\n" * 3_500),
+    "loops round much": in_forward(
+        "".join(" " * depth + "while x:\n" for depth in range(14)) + " " * 14 + "y = [" + "x, " * 30_000 + "]"
+    ),
+    "methods of one name": numbered("class C#:\n    def m(self):\n        self.m\n", 2_500),
+    "instances": WHOLE
+    + "class C:\n"
+    + numbered("    def m#(self):\n        self.v = C()\n        self.v._w\n", 2_000),
+    "bases": "class A0: pass\n"
+    + "".join(f"class A{n}(A{n - 1}):\n    def g(self):\n        self.cumsum\n" for n in range(1, 2_200)),
+    "containers": "def f(x):\n" + "    v = []\n    v.add(1)\n" * 5_000,
+    "limits of numbers": "def f(x):\n" + "    v = torch.finfo(x)\n    v.max\n" * 3_500,
+    "lambdas that are called": "def f(x):\n" + "    g = lambda y: g(y)\n    g(x)\n" * 3_800,
     "loops": "".join(" " * depth + "for i in x:\n" for depth in range(90)) + " " * 90 + "x = (x, [x, x])",
     "nested calls": "def f(x):\n    return " + "f(" * 60 + "x" + ")" * 60,
-    "strings": "x = '" + "a" * 250_000 + "'",
+    "strings": "x = '" + "a" * 120_000 + "'",
     "classes": "".join(f"class C{number}(C{number - 1}): pass\n" for number in range(5_000)),
 }
 
@@ -219,8 +245,35 @@ LARGE = {
 @pytest.mark.parametrize("text", LARGE.values(), ids=LARGE)
 def test_large_texts_end(text):
     report = check_code(text, mode="strict")
-    assert isinstance(report, RuleReport)
+    assert report.parse_error is None
     assert len(report.violations) <= 100
+
+
+def test_what_cannot_be_followed_is_refused():
+    loops = "".join(" " * depth + "for i in y:\n" for depth in range(30)) + " " * 30 + "y = x + x"
+    report = check_code(in_forward(loops), mode="lenient")
+    assert [found.rule for found in report.errors] == ["library_compute"]
+    assert "cannot be followed" in report.errors[0].message
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_columns_of_lines_with_any_end(end):
+    code = WHOLE + "# é\u2028\nné = 'é'; torch.cumsum(né, 0)\n"
+    found = [one for one in check_code(code.replace("\n", end), mode="lenient").errors if one.column]
+    assert {one.column for one in found} == {10}
+
+
+@pytest.mark.parametrize("statement", ["raise SystemExit(0)", "raise ValueError", "return", "break"])
+def test_what_stands_behind_the_end_of_a_file_is_not_there(statement):
+    start, _, rest = WHOLE.partition("\n\n\n")
+    report = check_code(f"{start}\n{statement}\n\n\n{rest}", mode="lenient")
+    assert "model_new" in {found.rule for found in report.errors}
+
+
+def test_an_async_kernel_is_none():
+    report = check_code(WHOLE.replace("def add_one", "async def add_one"), mode="strict")
+    assert report.kernels == ()
+    assert "kernel" in {found.rule for found in report.errors}
 
 
 @given(st.text(alphabet="abx =()[]:.,\n@'\"lambdefor1+*", max_size=200))

@@ -91,7 +91,7 @@ def _own_method(values: Values, call: Call, name: str) -> Kind:
 def _held_method(values: Values, call: Call, name: str) -> Kind:
     if element(values.attributes.get(name, "unknown")) == "module":
         return _module_call(values, call)
-    own = values.candidate.instance_of(values.candidate.module.self_values.get(name, []))
+    own = values.candidate.held_in(name)
     method = (values.member(own, "forward") or values.member(own, "__call__")) if own is not None else None
     return values.called(method, ["unknown", *call.arguments], call.named)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from eval.records import Failed, Rejected, RejectedReason, RulesMode, Tracks, Violation
@@ -10,6 +11,9 @@ from eval.rules.library import library_calls
 from eval.rules.reading import read
 from eval.rules.register import LENIENT_WARNINGS, LIBRARY_RULES, OUTPUT_RULES, RULES
 from eval.rules.report import MAX_VIOLATIONS, RuleReport
+
+_LINE_END = re.compile("\r\n|\r|\n")
+"""As Python's parser counts lines."""
 
 
 def check_code(code: str, *, mode: RulesMode) -> RuleReport:
@@ -60,7 +64,7 @@ def static_verdict(report: RuleReport) -> Failed | Rejected | None:
 
 def _arranged(found: Iterable[Violation], code: str, mode: RulesMode) -> tuple[Violation, ...]:
     unique = {(violation.rule, violation.line, violation.column): violation for violation in found}
-    lines = code.split("\n") if not code.isascii() else None
+    lines = _LINE_END.split(code) if not code.isascii() else None
     errors_first = sorted(
         unique.values(), key=lambda violation: (violation.severity != "error", *_place(violation))
     )

@@ -15,11 +15,13 @@ from eval.rules.values import Values, is_receiver
 
 _WEIGHTS = ("weight", "bias", "running_", "in_proj_")
 _SAFE_COMPARISONS = (ast.Is, ast.IsNot, ast.In, ast.NotIn)
+_NAMES_A_STEP = 16
 _Handler = Callable[[Values, Any, Scope, Env], Kind]
 
 
 def kind_of(values: Values, node: ast.expr, scope: Scope, env: Env) -> Kind:
     """Return what kind of value an expression gives."""
+    values.spend()
     handler = _HANDLERS.get(node.__class__)
     if handler is not None:
         return handler(values, node, scope, env)
@@ -137,13 +139,19 @@ def _starred(values: Values, node: ast.Starred, scope: Scope, env: Env) -> Kind:
 def _comprehension(
     values: Values, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp, scope: Scope, env: Env
 ) -> Kind:
-    inner = dict(env)
+    inner = copied(values, env)
     for generator in node.generators:
         values.store(generator.target, element(kind_of(values, generator.iter, scope, inner)), inner)
         for test in generator.ifs:
             kind_of(values, test, scope, inner)
     parts = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
     return many(joined([kind_of(values, part, scope, inner) for part in parts]))
+
+
+def copied(values: Values, env: Env) -> Env:
+    """Return a copy of what is known of variables, for a branch; large ones count as work."""
+    values.spend(len(env) // _NAMES_A_STEP)
+    return dict(env)
 
 
 def _call(values: Values, node: ast.Call, scope: Scope, env: Env) -> Kind:

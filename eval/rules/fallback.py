@@ -46,11 +46,17 @@ def _launches(candidate: Candidate, body: list[ast.stmt], scope: Scope) -> bool:
                 return True
             if isinstance(node, ast.Name | ast.Attribute):
                 starts += _callees(candidate, node, scope)
-    reached = candidate.reach.closure(starts)
-    return any(
-        inner in reached and candidate.module.kernel_of(found.value, inner)
-        for found, inner in candidate.module.each(ast.Subscript)
-    )
+    return not candidate.once(("launching",), lambda: _launching(candidate)).isdisjoint(starts)
+
+
+def _launching(candidate: Candidate) -> set[Scope]:
+    """Return the scopes whose code can lead to a launch."""
+    launching = {
+        scope
+        for node, scope in candidate.module.each(ast.Subscript)
+        if candidate.module.kernel_of(node.value, scope) is not None
+    }
+    return candidate.reach.leading_to(launching)
 
 
 def _callees(candidate: Candidate, node: ast.Name | ast.Attribute, scope: Scope) -> list[Scope]:

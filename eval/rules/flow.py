@@ -11,20 +11,21 @@ from collections.abc import Callable
 from typing import Any
 
 from eval.rules.candidate import Candidate
-from eval.rules.expressions import kind_of
+from eval.rules.expressions import copied, kind_of
 from eval.rules.kinds import Env, Kind, element, join, leaf, many
 from eval.rules.scopes import Scope, path_of
 from eval.rules.values import Values
 
 _ROUNDS = 4
-_STEPS = 50_000
-"""Statements looked at before the analysis gives up on a monstrous file."""
 _PLAIN_ANNOTATIONS = frozenset({"int", "float", "bool", "str"})
 _Handler = Callable[["_Flow", Any, Scope, Env], None]
 
 
 def analysed(candidate: Candidate) -> Values:
-    """Go over all code of a candidate that runs, and return what was learnt and noted."""
+    """Go over all code of a candidate that runs, and return what was learnt and noted.
+
+    Raises `TooEntangledError`: that would take for ever.
+    """
     flow = _Flow(candidate)
     flow.run()
     return flow.values
@@ -35,7 +36,6 @@ class _Flow:
 
     def __init__(self, candidate: Candidate) -> None:
         self.candidate = candidate
-        self.steps = 0
         self.values = Values(candidate)
 
     def run(self) -> None:
@@ -54,7 +54,7 @@ class _Flow:
             self.block(module.tree.body, module.scope, self.values.locals[module.scope])
             for scope in hosts:
                 self.function(scope, noting=phase(scope) == "run")
-            if not self.values.changed or self.steps > _STEPS:
+            if not self.values.changed:
                 return
 
     def function(self, scope: Scope, *, noting: bool) -> None:
@@ -69,9 +69,9 @@ class _Flow:
 
     def block(self, statements: list[ast.stmt], scope: Scope, env: Env) -> None:
         for statement in statements:
-            self.steps += 1
+            self.values.spend()
             handler = _STATEMENTS.get(statement.__class__)
-            if handler is not None and self.steps <= _STEPS:
+            if handler is not None:
                 handler(self, statement, scope, env)
 
     def kind(self, node: ast.expr, scope: Scope, env: Env) -> Kind:
@@ -107,7 +107,7 @@ class _Flow:
             self.block(node.orelse, scope, env)
             return
         self.kind(node.test, scope, env)
-        other = dict(env)
+        other = copied(self.values, env)
         self.block(node.body, scope, env)
         self.block(node.orelse, scope, other)
         _merge(env, other)
@@ -115,7 +115,7 @@ class _Flow:
     def loop(self, node: ast.For | ast.AsyncFor, scope: Scope, env: Env) -> None:
         items = self.kind(node.iter, scope, env)
         for _ in range(2):
-            before = dict(env)
+            before = copied(self.values, env)
             self.store(node.target, element(items), scope, env)
             self.block(node.body, scope, env)
             _merge(env, before)
@@ -123,7 +123,7 @@ class _Flow:
 
     def repeat(self, node: ast.While, scope: Scope, env: Env) -> None:
         for _ in range(2):
-            before = dict(env)
+            before = copied(self.values, env)
             self.kind(node.test, scope, env)
             self.block(node.body, scope, env)
             _merge(env, before)

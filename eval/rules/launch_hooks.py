@@ -105,7 +105,10 @@ def _is_pure(candidate: Candidate, function: FunctionNode, steps: int) -> bool:
     if scope is None or steps == 0:
         return False
     body = [function.body] if isinstance(function, ast.Lambda) else function.body
-    return all(_harmless(candidate, node, scope, steps) for part in body for node in ast.walk(part))
+    return candidate.once(
+        ("pure", function, steps),
+        lambda: all(_harmless(candidate, node, scope, steps) for part in body for node in ast.walk(part)),
+    )
 
 
 def _harmless(candidate: Candidate, node: ast.AST, scope: Scope, steps: int) -> bool:

@@ -110,7 +110,10 @@ def _harmless(candidate: Candidate, chain: Chain, position: int) -> bool:
         return False
     base = chain.base
     values: list[Binding] = candidate.values_of(base, chain.scope) if isinstance(base, ast.Name) else [base]
-    return bool(values) and all(_is_container(value) for value in values)
+    return bool(values) and candidate.once(
+        ("containers", id(values)) if isinstance(base, ast.Name) else ("container", base),
+        lambda: all(_is_container(value) for value in values),
+    )
 
 
 def _is_container(value: Binding) -> bool:

@@ -35,6 +35,9 @@ def check(candidate: Candidate) -> Iterator[Violation]:
             RULE, again[-1] if again else nodes[-1], f"`{MODEL}` is bound more than once: define it once"
         )
     yield from _redefined(candidate)
+    if nodes[-1] not in candidate.module.scopes:
+        yield violation(RULE, nodes[-1], f"`{MODEL}` stands behind a statement that ends the file")
+        return
     yield from _class(candidate, nodes[-1])
 
 

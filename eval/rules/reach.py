@@ -8,16 +8,23 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from eval.rules.module import Chain, Module
-from eval.rules.scopes import Definition, Scope, lookup, own_definition
+from eval.rules.scopes import Binding, Definition, Scope, lookup, own_definition
 
 Phase = Literal["run", "init", "unused"]
 MODEL = "ModelNew"
 _CONSTRUCTORS = frozenset({"__init__", "__post_init__"})
 _ENTRIES = frozenset({"forward", "backward", "setup_context", "_call_impl", "_wrapped_call_impl"})
 _MAX_BASES = 8
+
+
+class _Name(NamedTuple):
+    """What a name leads to, wherever it is read; `home` binds it, and without one it is an attribute."""
+
+    name: str
+    home: Scope | None
 
 
 class Reach:
@@ -29,7 +36,8 @@ class Reach:
         for scope in module.scopes.values():
             if scope.parent is not None and scope.parent.kind == "class" and scope.kind != "class":
                 self._methods.setdefault(scope.name, []).append(scope)
-        self._edges: dict[Scope, list[Scope]] = {}
+        self._names: dict[Scope, list[_Name]] = {}
+        self._leads: dict[_Name, list[Scope]] = {}
         self.model = self._model()
         self._run = self.closure(self._entries())
         self._init = self.closure(self._methods.get("__init__", ()))
@@ -57,29 +65,70 @@ class Reach:
     def closure(self, starts: Iterable[Scope]) -> set[Scope]:
         """Return the scopes that code in `starts` can lead to, and those themselves."""
         reached: set[Scope] = set()
+        followed: set[_Name] = set()
         pending = list(starts)
         while pending:
             scope = pending.pop()
-            if scope not in reached:
-                reached.add(scope)
-                if scope not in self._edges:
-                    self._edges[scope] = list(self._next(scope))
-                pending.extend(self._edges[scope])
+            if scope in reached:
+                continue
+            reached.add(scope)
+            pending.extend(_inner(scope))
+            for name in self._read(scope):
+                if name not in followed:
+                    followed.add(name)
+                    pending.extend(self._led(name))
         return reached
 
-    def _next(self, scope: Scope) -> Iterator[Scope]:
-        if scope.kind in {"host", "kernel"}:
-            yield from scope.children
-        for name in scope.used:
-            yield from self._named(name, scope)
-            yield from self._methods.get(name, ())
-            for value, home in self._module.self_values.get(name, ()):
-                if value is not None:
-                    yield from self._mentioned(value, home)
+    def leading_to(self, goals: Iterable[Scope]) -> set[Scope]:
+        """Return the scopes whose code can lead to one of `goals`, and those themselves."""
+        readers: dict[_Name, list[Scope]] = {}
+        sources: dict[Scope, list[_Name]] = {}
+        for scope in self._module.scopes.values():
+            for name in self._read(scope):
+                readers.setdefault(name, []).append(scope)
+        for name in readers:
+            for scope in self._led(name):
+                sources.setdefault(scope, []).append(name)
+        found: set[Scope] = set()
+        pending = list(goals)
+        while pending:
+            scope = pending.pop()
+            if scope in found:
+                continue
+            found.add(scope)
+            if scope.parent is not None and scope.parent.kind in {"host", "kernel"}:
+                pending.append(scope.parent)
+            for name in sources.pop(scope, ()):
+                pending.extend(readers.pop(name, ()))
+        return found
 
-    def _named(self, name: str, scope: Scope) -> Iterator[Scope]:
+    def _read(self, scope: Scope) -> list[_Name]:
+        """Return what the names that a scope reads stand for; many scopes share one answer."""
+        if scope not in self._names:
+            found = ((name, lookup(name, scope)) for name in scope.used)
+            bound = [_Name(name, there[1]) for name, there in found if there is not None]
+            self._names[scope] = [*bound, *(_Name(name, None) for name in scope.used)]
+        return self._names[scope]
+
+    def _led(self, name: _Name) -> list[Scope]:
+        if name not in self._leads:
+            self._leads[name] = list(dict.fromkeys(self._next(name)))
+        return self._leads[name]
+
+    def _next(self, name: _Name) -> Iterator[Scope]:
+        if name.home is not None:
+            yield from self._bound(name.home.names[name.name], name.home)
+            return
+        yield from self._methods.get(name.name, ())
+        for value, home in self._module.self_values.get(name.name, ()):
+            if value is not None:
+                yield from self._mentioned(value, home)
+
+    def _named(self, name: str, scope: Scope) -> list[Scope]:
         found = lookup(name, scope)
-        bindings, home = found if found is not None else ([], scope)
+        return self._led(_Name(name, found[1])) if found is not None else []
+
+    def _bound(self, bindings: list[Binding], home: Scope) -> Iterator[Scope]:
         for binding in bindings:
             if isinstance(binding, Definition):
                 yield from self._defined(binding, built=True)
@@ -87,10 +136,11 @@ class Reach:
                 yield from self._mentioned(binding, home)
 
     def _mentioned(self, value: ast.expr, home: Scope) -> Iterator[Scope]:
+        made = {node.func for node in ast.walk(value) if isinstance(node, ast.Call)}
         for node in ast.walk(value):
             own = own_definition(node, home)
             if own is not None:
-                yield from self._defined(own, built=False)
+                yield from self._defined(own, built=node not in made)
             elif isinstance(node, ast.Attribute):
                 yield from self._methods.get(node.attr, ())
 
@@ -142,6 +192,10 @@ class Reach:
                 if isinstance(own, ast.ClassDef):
                     return self._module.scopes.get(own)
         return None
+
+
+def _inner(scope: Scope) -> list[Scope]:
+    return scope.children if scope.kind in {"host", "kernel"} else []
 
 
 def _is_entry(name: str) -> bool:

@@ -8,7 +8,7 @@ import warnings
 
 from eval.records import Violation
 
-MAX_CODE_CHARS = 256 * 1024
+MAX_CODE_CHARS = 128 * 1024
 """A tree takes a few hundred bytes a character at worst; real candidates have 5 to 20 thousand."""
 MAX_DEPTH = 150
 """Levels of nesting; real candidates stay below 40, and rules may recurse this deep."""

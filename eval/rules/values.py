@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from eval.rules.candidate import Candidate
 from eval.rules.kinds import Env, Fixed, Kind, Many, at, element, join, joined, many
-from eval.rules.scopes import Scope, own_definition
+from eval.rules.scopes import Binding, Scope, own_definition
 
 _MAX_BASES = 8
 _SYMBOLS: dict[type[ast.operator], str] = {
@@ -15,6 +15,14 @@ _SYMBOLS: dict[type[ast.operator], str] = {
     ast.Mod: "%", ast.Pow: "**", ast.LShift: "<<", ast.RShift: ">>", ast.BitOr: "|",
     ast.BitXor: "^", ast.BitAnd: "&",
 }  # fmt: skip
+
+
+_BUDGET = 300_000
+"""Expressions that are looked at; real candidates take some thousands, a hostile one never ends."""
+
+
+class TooEntangledError(Exception):
+    """The file takes more work than any real one."""
 
 
 class Values:
@@ -31,6 +39,13 @@ class Values:
         """What was found, by line and column."""
         self.noting = True
         self.changed = False
+        self._left = _BUDGET
+
+    def spend(self, work: int = 1) -> None:
+        """Count work; raises `TooEntangledError` where there is no end of it."""
+        self._left -= work
+        if self._left < 0:
+            raise TooEntangledError
 
     def note(self, node: ast.AST, what: str) -> None:
         """Note a computation on a tensor, unless this code only builds the model."""
@@ -113,8 +128,8 @@ class Values:
         if own is not None:
             return scopes.get(own)
         bound = self.candidate.values_of(node, scope) if isinstance(node, ast.Name) else []
-        made = [binding for binding in bound if isinstance(binding, ast.Lambda)]
-        return scopes.get(made[-1]) if made else None
+        made = self.candidate.once(("lambda", id(bound)), lambda: _last_lambda(bound)) if bound else None
+        return scopes.get(made) if made is not None else None
 
     def member(self, owner: ast.ClassDef, name: str) -> Scope | None:
         """Return a method of a class of the candidate, its own or inherited."""
@@ -129,6 +144,10 @@ class Values:
                 return None
             owner = inherited
         return None
+
+
+def _last_lambda(bound: list[Binding]) -> ast.Lambda | None:
+    return next((binding for binding in reversed(bound) if isinstance(binding, ast.Lambda)), None)
 
 
 def is_receiver(node: ast.expr, scope: Scope) -> bool:

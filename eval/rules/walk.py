@@ -11,7 +11,16 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from eval.rules.module import SPEC_FUNCTIONS, Chain, Module
-from eval.rules.scopes import Binding, FunctionNode, Scope, ScopeKind, getattr_parts, own_definition, path_of
+from eval.rules.scopes import (
+    Binding,
+    FunctionNode,
+    Scope,
+    ScopeKind,
+    builtin_called,
+    getattr_parts,
+    own_definition,
+    path_of,
+)
 from eval.rules.source import MAX_DEPTH
 from eval.rules.syntax import is_main_guard, is_static, live, registered, unpacked
 
@@ -112,6 +121,7 @@ class _Walker:
             self.attribute(node, scope, depth)
             return
         self.called.add(id(node.func))
+        self.note_class(node.func, scope)
         found = registered(node)
         if found is not None and _is_receiver(found.target, scope):
             self.module.self_values.setdefault(found.name, []).append((found.value, scope))
@@ -143,6 +153,8 @@ class _Walker:
         self.push(body, inner, depth)
 
     def is_kernel(self, node: ast.FunctionDef | ast.AsyncFunctionDef, scope: Scope) -> bool:
+        if isinstance(node, ast.AsyncFunctionDef):
+            return False
         targets = (item.func if isinstance(item, ast.Call) else item for item in node.decorator_list)
         return any(path_of(target, scope) == JIT for target in targets)
 
@@ -167,7 +179,14 @@ class _Walker:
         for alias in node.names:
             scope.bind(alias.asname or alias.name, f"{source}.{alias.name}")
 
+    @staticmethod
+    def note_class(node: ast.expr, scope: Scope) -> None:
+        """Take ``type(value)`` that is called or kept for a use of every constructor."""
+        if builtin_called(node, scope) == "type":
+            scope.used.add("__init__")
+
     def assign(self, node: ast.Assign, scope: Scope, depth: int) -> None:
+        self.note_class(node.value, scope)
         kernel = self.jit_call(node.value, scope)
         for target in node.targets:
             self.bind_target(target, kernel or node.value, scope, depth)
