@@ -23,6 +23,13 @@ from eval.rules.paths import ATTRIBUTES
 LENIENT = IMPORTS + "import numpy as np\nimport torch.nn.functional as F\nfrom torch import cumsum as c\n"
 
 LEGAL = [
+    "b = hasattr(tl, 'make_tensor_descriptor')",
+    "b = hasattr(triton.language, 'math')",
+    "b = str(triton.__version__), f'{tl.bfloat16}', str(tl.float32)",
+    "b = {torch.float32: tl.float32}[x.dtype] == tl.float32",
+    "b = tl.float32.primitive_bitwidth, tl.float8e4nv.name",
+    "b = triton.runtime.driver.active.get_current_target().arch",
+    "b = isinstance(x.dtype, tl.dtype)",
     "y = torch.empty(x.shape, device=x.device, dtype=x.dtype)",
     "y = torch.empty_like(x, memory_format=torch.contiguous_format)",
     "y = torch.zeros((x.shape[0], 4), device=x.device, dtype=torch.float32)",
@@ -204,9 +211,66 @@ COMPUTE = [
     "out = torch.empty_like(x)\nfor i, v in enumerate(x.tolist()):\n    out[i] = v",
     "y = torch.empty(1).fill_(float(x[0]) * 2)",
     "self.kept = x\ny = self.kept * 2",
+    "y = torch.Tensor([v * 2 for v in x.tolist()])",
+    "import itertools\ny = torch.stack(list(itertools.accumulate(x.unbind(0))))",
+    "import functools\ny = functools.reduce(lambda a, b: a + b, x.unbind(0))",
+    "import math\ny = torch.tensor([math.fsum(x)])",
     "y = {i: x[i] * 2 for i in range(3)}",
     "def two(*tensors):\n    return tensors[0] * 2\ny = two(x)",
 ]
+
+
+@pytest.mark.parametrize(
+    "snippet",
+    [
+        "import functools\nn = functools.reduce(lambda a, b: a * b, x.shape)",
+        "import itertools\nn = list(itertools.accumulate(x.shape))",
+        "import math\nn = torch.full((2,), math.prod(x.shape))",
+    ],
+)
+def test_sizes_may_be_computed(snippet):
+    assert errors(in_forward(snippet), "lenient") == set()
+
+
+HELPER = """
+class Helper:
+    def __init__(self, x, dim=0):
+        self.y = torch.cumsum(x, dim)
+
+
+HELPERS = [Helper]"""
+
+
+@pytest.mark.parametrize(
+    ("helper", "init", "forward"),
+    [
+        (HELPER, "", "y = Helper(x).y"),
+        (HELPER, "", "y = HELPERS[0](x).y"),
+        (HELPER, "self.make = Helper", "y = self.make(x).y"),
+        ("", "self.y = torch.cumsum(dim, 0)", "y = type(self)(x).y"),
+        ("", "self.y = torch.cumsum(dim, 0)", "cls = type(self)\ny = cls(x).y"),
+    ],
+)
+def test_constructors_that_forward_calls(helper, init, forward):
+    model = in_forward(forward).partition("\n\nclass ModelNew")[2]
+    code = IMPORTS + KERNEL + WRAPPER + helper + "\n\nclass ModelNew" + model
+    code = code.replace("        self.dim = dim\n", f"        self.dim = dim\n        {init}\n")
+    assert "library_compute" in errors(code)
+
+
+@pytest.mark.parametrize(
+    ("init", "forward"),
+    [
+        ("self.table = Helper(torch.ones(4)).y", "y = self.table"),
+        ("self.helper = Helper(torch.ones(4))", "y = self.helper.y"),
+        ("self.y = torch.cumsum(torch.ones(4), 0)", "assert type(x) is torch.Tensor"),
+    ],
+)
+def test_constructors_that_only_constructors_call(init, forward):
+    code = WHOLE.replace("\n\nclass ModelNew", HELPER.partition("\n\n\nHELPERS")[0] + "\n\n\nclass ModelNew")
+    code = code.replace("        self.dim = dim\n", f"        self.dim = dim\n        {init}\n")
+    code = code.replace("        return launch(x)\n", f"        {forward}\n        return launch(x)\n")
+    assert errors(code) == set()
 
 
 @pytest.mark.parametrize("snippet", COMPUTE)

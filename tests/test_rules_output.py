@@ -73,6 +73,16 @@ ACCEPTED = {
     "inline function of the language": in_kernel("m = tl.math.exp2(1.0)"),
     "cdiv in a kernel": in_kernel("m = triton.cdiv(n, BLOCK)"),
     "None in a kernel": in_kernel("if x_ptr is not None:\n    n = n + 0"),
+    "infinity in a kernel": in_kernel("m = float('-inf')"),
+    "message in a kernel": in_kernel("tl.static_assert(BLOCK > 1, f'BLOCK is {BLOCK}')"),
+    "method of a value in a kernel": in_kernel("m = (n + 0).to(tl.float32)"),
+    "constant of the file in a kernel": in_kernel("m = WIDTH + n").replace(
+        "\n\ndef launch", "\n\nWIDTH = tl.constexpr(4)\n\n\ndef launch"
+    ),
+    "function of a kernel as an argument": above_kernel(
+        "@triton.jit\ndef two(a):\n    return a * 2\n"
+    ).replace("out, n, BLOCK=", "out, n, F=two, BLOCK="),
+    "function of the host in a table": in_wrapper("n = {'a': max}['a'](n, 1)\nf = [launch][0]"),
     "tuple in a kernel": in_kernel("a, b = n, n + 1"),
     "constexpr function": above_kernel("@triton.jit\ndef two(a):\n    return a * 2\n").replace(
         "    offs = tl", "    m = two(n)\n    offs = tl"
@@ -193,6 +203,24 @@ REJECTED = {
     ("launch", "only in init"): in_init("launch(torch.ones(1))").replace("return launch(x)", "return x"),
     ("launch", "mentioned but not launched"): WHOLE.replace(
         "return launch(x)", "f = add_one\n        return x"
+    ),
+    ("kernel_escape", "question"): in_kernel("if isinstance(BLOCK, int):\n    n = n"),
+    ("kernel_escape", "type"): in_kernel("m = type(n)"),
+    ("kernel_escape", "text"): in_kernel("m = float(str(n))"),
+    ("kernel_escape", "f-string"): in_kernel("m = float(f'{n}')"),
+    ("kernel_escape", "formatted text"): in_kernel("m = float('%s' % n)"),
+    ("kernel_escape", "format"): in_kernel("m = float('{}'.format(n))"),
+    ("kernel_escape", "function of a table"): in_kernel("m = TABLE[0](n)").replace(
+        "\n\ndef launch", "\n\nTABLE = [max]\n\n\ndef launch"
+    ),
+    ("kernel_escape", "method of an object"): in_kernel("m = OBJECT.go(n)").replace(
+        "\n\ndef launch", "\n\nOBJECT = make()\n\n\ndef launch"
+    ),
+    ("kernel_escape", "host function as an argument"): WHOLE.replace(
+        "x, out, n, BLOCK", "x, out, launch, BLOCK"
+    ),
+    ("kernel_escape", "lambda as an argument"): WHOLE.replace(
+        "out, n, BLOCK=", "out, n, F=lambda v: v, BLOCK="
     ),
     ("kernel_escape", "lambda"): in_kernel("f = lambda a: a"),
     ("kernel_escape", "try"): in_kernel("try:\n    n = n\nexcept Exception:\n    n = n"),

@@ -228,6 +228,13 @@ FORWARD = {
         "b = add_one.cache",
         "b = add_one == 1",
         "b = torch.is_grad_enabled()",
+        "b = 'Interpreted' in repr(tl.cumsum)",
+        "b = str(type(tl.cumsum))",
+        "b = f'{tl.softmax}'",
+        "b = hasattr(tl.sum, 'fn')",
+        "b = id(triton.cdiv)",
+        "f = tl.cumsum\nb = type(f)",
+        "b = tl.cumsum.fn",
     ],
     "global_state": [
         "torch.manual_seed(0)",

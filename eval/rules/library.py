@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from eval.records import Violation
-from eval.rules.allowed import CONTAINER_METHODS, MODULES, TORCH, TRITON, computes
+from eval.rules.allowed import CONTAINER_METHODS, DTYPES, MODULES, TORCH, TRITON, computes
 from eval.rules.candidate import Candidate
 from eval.rules.module import Chain
 from eval.rules.paths import HARMLESS, tampering
@@ -22,6 +23,13 @@ _NEVER = frozenset(
     {"torch.compile", "torch.vmap", "torch.func", "torch.jit", "torch.fx", "torch.export", "torch.ops"}
 )
 _MODULES_OF_THE_LANGUAGE = frozenset({"core", "semantic", "standard", "target_info"})
+_NO_FUNCTIONS = _MODULES_OF_THE_LANGUAGE | frozenset({
+    "random", "extra", "cuda", "hip", "libdevice", "dtype", "tensor", "constexpr", "tuple", "slice",
+    "pointer_type", "block_type", "tuple_type", "void", "active", "utils", "tools", "backends", "compiler",
+    "tensor_descriptor", "jit_utils", "knobs", "testing", "errors", "autotuner", "interpreter", "gluon",
+})  # fmt: skip
+_SHORT_TYPE = re.compile(r"p?[a-z]{1,5}[0-9]\w*")
+"""``int1``, ``float8e4nv`` and the like."""
 _UNUSED = " (this code is never called: remove it)"
 
 
@@ -82,6 +90,14 @@ def allowed_leaf(path: str) -> str | None:
         if leaf in TORCH or leaf in TRITON:
             return leaf
     return None
+
+
+def is_function_of_triton(path: str) -> bool:
+    """Tell whether a path names a function of Triton's, not a module, a class, a type or a number."""
+    leaf = path.rpartition(".")[2]
+    if not path.startswith("triton.") or path in MODULES or leaf in _NO_FUNCTIONS or leaf in DTYPES:
+        return False
+    return leaf[:1].islower() and not _SHORT_TYPE.fullmatch(leaf)
 
 
 def _initialises(path: str | None) -> bool:

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 from eval.records import Violation
 from eval.rules.candidate import Candidate
+from eval.rules.library import is_function_of_triton
 from eval.rules.paths import MODE
 from eval.rules.report import violation
-from eval.rules.scopes import Scope, builtin_called
+from eval.rules.scopes import Scope, builtin_called, path_of
 
 RULE = MODE.rule
 _QUESTIONS = frozenset(
@@ -25,6 +26,7 @@ _WORDS = (
 )
 _OF_A_KERNEL = frozenset({"run", "warmup", "best_config", "configs", "arg_names"})
 _DEVICE_TYPES = frozenset({"meta", "fake"})
+_TELLING = frozenset({"type", "isinstance", "hasattr", "id", "callable", "repr", "str", "issubclass"})
 
 
 def check(candidate: Candidate) -> Iterator[Violation]:
@@ -43,6 +45,25 @@ def check(candidate: Candidate) -> Iterator[Violation]:
                 RULE, chain.node, f"`.{chain.attributes[0]}` of kernel `{kernel.name}`: {MODE.advice}"
             )
     yield from _questions(candidate)
+    yield from _language(candidate)
+
+
+def _language(candidate: Candidate) -> Iterator[Violation]:
+    """Yield questions what functions of Triton are: in its interpreter they are others."""
+    asked: list[tuple[ast.expr, Scope]] = [
+        (call.args[0], scope)
+        for call, scope in candidate.module.each(ast.Call)
+        if call.args and builtin_called(call, scope) in _TELLING
+    ]
+    asked += [(part.value, scope) for part, scope in candidate.module.each(ast.FormattedValue)]
+    for node, scope in asked:
+        path = path_of(node, scope)
+        if path is not None and is_function_of_triton(path):
+            yield violation(RULE, node, f"this asks what `{path}` is: {MODE.advice}")
+    for chain in candidate.module.chains:
+        owner = chain.path.rpartition(".")[0] if chain.path is not None and chain.attributes else ""
+        if is_function_of_triton(owner) and not owner.startswith("triton.runtime."):
+            yield violation(RULE, chain.node, f"this asks what `{owner}` is: {MODE.advice}")
 
 
 def _questions(candidate: Candidate) -> Iterator[Violation]:

@@ -222,7 +222,7 @@ ATTRIBUTES = table(
         is_meta interpret _is_profiler_enabled InterpretedFunction
     """),
     (INTERNALS, """
-        _modules _parameters _buffers _call_impl _slow_forward
+        _modules _parameters _buffers _call_impl _slow_forward handle set_handle interpreter_builder
     """),
     (NATIVE, """
         __array__ __cuda_array_interface__ __dlpack__

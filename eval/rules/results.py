@@ -21,6 +21,7 @@ _LISTS_OF_TENSORS = frozenset({
 _READ = frozenset({"item", "tolist"})
 _MADE_FROM_NUMBERS = {
     "tensor": 0,
+    "Tensor": 0,
     "as_tensor": 0,
     "scalar_tensor": 0,
     "new_tensor": 0,
@@ -34,6 +35,7 @@ _VALUE_NAMES = ("data", "fill_value", "value", "s")
 _WEIGHTS = frozenset({"Parameter", "Buffer"})
 _HOLDERS = frozenset({"ParameterList", "ParameterDict"})
 _OF_MODULES = frozenset({"Sequential", "ModuleList", "ModuleDict"})
+_FOLDS = frozenset({"itertools.accumulate", "functools.reduce"})
 _HARMLESS_ROOTS = frozenset({"math", "triton", "typing", "copy"})
 
 
@@ -55,7 +57,10 @@ def library_result(values: Values, call: Call, path: str) -> Kind:
     """Return what a function of an imported library gives."""
     root, _, rest = path.partition(".")
     if root != "torch":
-        read = leaf(joined([*call.arguments, *call.named.values()])) == "data"
+        given = leaf(joined([*call.arguments, *call.named.values()]))
+        if given == "tensor" and path in _FOLDS:
+            values.note(call.node, f"`{path}` computes on tensors")
+        read = given == "data" or (given == "tensor" and root == "math")
         return "data" if read else "plain" if root in _HARMLESS_ROOTS else "unknown"
     if path in PLAIN_RESULTS or rest.startswith(("cuda.", "version.")):
         return "plain"
