@@ -1,7 +1,8 @@
 """The compile gate of a trial on the CPU: what ran in the interpreter must compile for a real GPU.
 
 It is launched dry twice: as on a GPU, where its tensors claim to lie on one, and as in the interpreter,
-so that no branch is kept for either. One that cannot be launched dry as on a GPU passes by the second
+so that no branch is kept for either. Launches that were seen in the interpreter are compiled as they were,
+whatever the candidate launches here. One that cannot be launched dry as on a GPU passes by the second
 launch alone; where that tells nothing either, it cannot be judged here.
 """
 
@@ -19,6 +20,7 @@ from eval.judge.processes import Zygote
 from eval.judge.reference import CaseReference, size_case
 
 if TYPE_CHECKING:
+    from eval.judge.answers import Seen
     from eval.records import Job, Limits
 
 TARGET = "sm_90"
@@ -37,7 +39,7 @@ class CompileGate:
 
     def __init__(self) -> None:
         self._zygote: Zygote | None = None
-        self._known: dict[tuple[str, str], _Reports] = {}
+        self._known: dict[tuple[str, ...], _Reports] = {}
 
     @property
     def healthy(self) -> bool:
@@ -49,10 +51,16 @@ class CompileGate:
         if self._zygote is None and compiler_is_here():
             self._zygote = Zygote(cuda=False, dry=True)
 
-    def compiled_for(self, job: Job, cases: list[CaseReference], launched: frozenset[str]) -> str | None:
+    def compiled_for(
+        self,
+        job: Job,
+        cases: list[CaseReference],
+        launched: frozenset[str],
+        seen: Seen | None = None,
+    ) -> str | None:
         """Return the target that all kernels compiled for, None where there is no compiler.
 
-        `launched` are the kernels that ran in the interpreter on `cases`.
+        `launched` are the kernels that ran in the interpreter on `cases`, `seen` what they were given there.
 
         Raises:
             FaultRaised: a kernel does not compile, none is launched, or that cannot be told.
@@ -60,14 +68,17 @@ class CompileGate:
         """
         if not compiler_is_here():
             return None
-        key = (sha256(job.code.encode()).hexdigest(), job.problem.hash)
+        known = sorted(launch.model_dump_json() for launch in seen.launches) if seen is not None else ()
+        key = (sha256(job.code.encode()).hexdigest(), job.problem.hash, *known)
         if key not in self._known:
             if len(self._known) >= _KEPT:
                 self._known.clear()
-            self._known[key] = self._launch(job, cases, launched)
+            self._known[key] = self._launch(job, cases, launched, seen)
         return _judged(self._known[key], launched)
 
-    def _launch(self, job: Job, cases: list[CaseReference], launched: frozenset[str]) -> _Reports:
+    def _launch(
+        self, job: Job, cases: list[CaseReference], launched: frozenset[str], seen: Seen | None
+    ) -> _Reports:
         self.warm()
         assert self._zygote is not None
         official = CaseReference(job.problem, size_case(job.problem, None))
@@ -75,7 +86,7 @@ class CompileGate:
         first = launcher.launch(job.code, [official, *cases], limits, wanted=launched)
         if any(_fault(failure) is not None for failure in first.failures):
             return _Reports(first, DryReport())
-        return _Reports(first, launcher.launch_as_interpreted(job.code, _one_of(cases), limits))
+        return _Reports(first, launcher.launch_as_interpreted(job.code, _one_of(cases), limits, seen))
 
     def close(self) -> None:
         """End all dry runners."""

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 
 from eval.dry_launch.occupancy import Occupancy, occupancy, waves
 from eval.dry_launch.records import DryFailure, DryReport, FailureKind, GpuLimits, KernelBuild
-from eval.judge.answers import Answer, Count, Text
+from eval.judge.answers import Answer, Count, Seen, Text
 from eval.judge.faults import FaultRaised
 from eval.judge.regions import HostRegion
 from eval.judge.runner import Runner
@@ -86,15 +86,20 @@ class DryLauncher:
             finally:
                 runner.kill()
 
-    def launch_as_interpreted(self, code: str, case: CaseReference, limits: Limits) -> DryReport:
+    def launch_as_interpreted(
+        self, code: str, case: CaseReference, limits: Limits, seen: Seen | None = None
+    ) -> DryReport:
         """Call `forward` as the interpreter does, on tensors of the CPU, and compile what it launches.
 
-        A candidate may choose other kernels, or other branches of a kernel, where no GPU is.
+        A candidate may choose other kernels, or other branches of a kernel, where no GPU is. What was `seen`
+        to be launched in the interpreter is compiled first.
         """
         with closing(HostRegion(1, 1)) as region:
             runner = Runner(self._zygote, region, limits, hidden=hidden_paths(), cuda=False)
             try:
                 self._load(runner, code, plain=True)
+                if seen is not None:
+                    _replay(runner, seen)
                 return self._report(_until(runner, [case], frozenset(), "cpu"))
             except FaultRaised as raised:
                 return DryReport(failures=(_ended(raised),))
@@ -158,6 +163,12 @@ def properties(gpu: GpuLimits) -> dict[str, Any]:
         "shared_memory_per_block_optin": gpu.max_shared_bytes_per_block,
         "shared_memory_per_multiprocessor": gpu.shared_bytes_per_sm,
     }  # fmt: skip
+
+
+def _replay(runner: Runner, seen: Seen) -> None:
+    for launch in seen.launches:
+        words = {"launch": launch.model_dump(mode="json"), "constants": seen.constants}
+        runner.ask_plain({"op": "replay", **words})
 
 
 def _until(runner: Runner, cases: list[CaseReference], wanted: frozenset[str], place: str) -> _Launched:

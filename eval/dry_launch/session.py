@@ -13,6 +13,7 @@ import torch
 from eval.dry_launch.ahead import AheadCapture
 from eval.dry_launch.capture import Capture
 from eval.dry_launch.fakes import FakeDevice, FakeDriver, NeedsDataError, install_device, random_contents
+from eval.dry_launch.replay import replay
 from eval.plain import decode
 from eval.runner import cache_pack, warm_cuda
 from eval.runner.load import describe, load_module
@@ -43,6 +44,7 @@ class DrySession:
         self._path = scratch / "candidate.py"
         self._capture: Capture | AheadCapture = Capture(scratch, self._path)
         self._source: list[str] = []
+        self._module: Any = None
         self._model: Any = None
         self._plain = False
         """Nothing claims to be a GPU: the candidate is called as in the interpreter."""
@@ -51,7 +53,7 @@ class DrySession:
         """Answer one request; what the candidate raises becomes an ``error``."""
         operations = {
             "target": self._target, "source": self._take_source, "load": self._load, "launch": self._launch,
-            "compile": self._compile, "cache": self._fill_cache,
+            "compile": self._compile, "cache": self._fill_cache, "replay": self._replay,
         }  # fmt: skip
         try:
             return operations[message["op"]](message)
@@ -78,7 +80,12 @@ class DrySession:
         self._seal = Seal()
         with self._seeming("meta"):
             module = load_module("".join(self._source), self._path, "candidate")
-        self._model = getattr(module, message["class"])
+        self._module, self._model = module, getattr(module, message["class"])
+        return {}
+
+    def _replay(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Compile a launch that was seen elsewhere; `_launch` tells of what fails."""
+        replay(self._module, message["launch"], message["constants"])
         return {}
 
     def _launch(self, message: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field
 
@@ -77,6 +77,33 @@ class Missing(Answer):
     """Which of the tensors that were asked for an instance does not keep."""
 
     missing: list[Count] = Field(max_length=MOST_OUTPUTS)
+
+
+Plain = bool | int | float | Text | None
+
+
+class SeenArgument(Answer):
+    """What a kernel was given for one of its parameters."""
+
+    name: Text
+    kind: Literal["tensor", "value", "type", "function"]
+    what: Plain
+
+
+class SeenLaunch(Answer):
+    """A launch in the interpreter, as it may be compiled."""
+
+    kernel: Text
+    arguments: list[SeenArgument] = Field(max_length=MOST_OUTPUTS)
+    options: dict[Text, Count]
+
+
+class Seen(Answer):
+    """What was launched in the interpreter so far."""
+
+    launches: list[SeenLaunch] = Field(max_length=MOST_OUTPUTS)
+    constants: dict[Text, Plain] = Field(max_length=MOST_OUTPUTS)
+    """Compile-time constants of the module, by name."""
 
 
 class Facts(Answer):

@@ -17,6 +17,7 @@ from eval.records import Incorrect, VariantResult
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from eval.judge.answers import Seen
     from eval.judge.calls import Caller
     from eval.judge.reference import CaseReference, Signature
     from eval.judge.runner import Facts, Runner
@@ -55,6 +56,8 @@ class Correctness:
         self.launched: frozenset[str] = frozenset()
         """Names of the kernels that ran on the deciding cases, as the runner tells them."""
         self.calls = 0
+        self.seen: Seen | None = None
+        """Launches of the deciding cases, where the runner interprets them."""
 
     def decide(self, cases: list[CaseReference]) -> None:
         """Call every case, every configuration and every audit.
@@ -70,6 +73,7 @@ class Correctness:
             self._call(case, forced=index)
         self._work_off(self._remaining(cases))
         self.launched = frozenset(self._launched)
+        self.seen = self._runner.seen()
 
     def audit(self, cases: list[CaseReference]) -> None:
         """Suppress launches from the first call on, for a runner that serves no other purpose.

@@ -17,6 +17,7 @@ from eval.judge.answers import (
     Made,
     Missing,
     OneCall,
+    Seen,
     TimedReply,
 )
 from eval.judge.contained import Contained
@@ -171,6 +172,15 @@ class Runner:
         facts = self._parse(Facts, self._ask({"op": "facts"}))
         self.live = [(offset, size) for offset, size in facts.live]
         return facts
+
+    def seen(self) -> Seen:
+        """Ask which launches were interpreted.
+
+        Raises:
+            FaultRaised: as `call`.
+
+        """
+        return self._parse(Seen, self._ask({"op": "seen"}))
 
     def arm(self) -> None:
         """Let the runner poll for its next request, so that waking it up is not in the clock."""

@@ -102,7 +102,7 @@ class Trial:
                 runner.kill()
         self._add_unsupported(beyond)
         if self._gate is not None:
-            target = self._gate.compiled_for(self._job, cases, correctness.launched)
+            target = self._gate.compiled_for(self._job, cases, correctness.launched, correctness.seen)
             self._add_guarantees(compiled_for=target)
 
     def _judgeable(self, cases: list[CaseReference]) -> tuple[list[CaseReference], list[CaseReference]]:

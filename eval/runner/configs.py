@@ -66,6 +66,7 @@ class ConfigPlan:
                 return None
             if interpreted is not None:
                 interpreted.begin(name, kernel.fn, args, kwargs)
+                interpreted.seen.note(kernel, args, kwargs)
             return launch(kernel, *args, **kwargs)
 
         setattr(cls, method, run)

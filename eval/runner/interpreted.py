@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from eval.runner.bfloat16 import numbers
+from eval.runner.launches import Launches
 from eval.runner.provenance import Provenance
 
 _PATIENCE = 1000
@@ -32,6 +33,7 @@ class Interpreted:
 
     def __init__(self) -> None:
         self.provenance = Provenance()
+        self.seen = Launches()
         self._launches: dict[str, int] = {}
         self._ordered: set[str] = set()
         self._kernel = ""

@@ -22,6 +22,7 @@ from eval.runner import cache_pack, outputs
 from eval.runner.arena import ArenaMemory
 from eval.runner.configs import ConfigPlan
 from eval.runner.guard import OperatorLog
+from eval.runner.launches import constants_of
 from eval.runner.load import describe, load_module
 from eval.runner.memory import HostMemory, OutputTooLargeError
 from eval.runner.seal import Seal
@@ -68,7 +69,7 @@ class Session:
             "load": self._load, "instance": self._instance, "call": self._call, "timed": self._timed,
             "facts": self._facts, "arm": self._arm, "null": self._null, "timings": self._timings,
             "profile": self._profile, "source": self._take_source, "lacks": self._lacks,
-            "state": self._write_state, "cache": self._fill_cache,
+            "state": self._write_state, "cache": self._fill_cache, "seen": self._tell_seen,
         }  # fmt: skip
         phase = {"load": "import", "instance": "init"}.get(message["op"], "run")
         try:
@@ -118,6 +119,12 @@ class Session:
             model = torch.compile(model)
         self._instances[message["key"]] = model
         return {"live": self._memory.live()[:400]}
+
+    def _tell_seen(self, _message: dict[str, Any]) -> dict[str, Any]:
+        """Say which launches were interpreted."""
+        interpreted = self._plan.interpreted
+        launches = interpreted.seen.plain() if interpreted is not None else []
+        return {"launches": launches, "constants": constants_of(self._module)}
 
     def _lacks(self, message: dict[str, Any]) -> dict[str, Any]:
         return {"missing": self._states[message["key"]].missing(message["wanted"])}
