@@ -46,6 +46,26 @@ def test_what_is_moved_or_converted_is_known(x, move):
     assert not foreign(x, move(x))
 
 
+class Keeper(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("table", torch.rand(200, generator=torch.Generator().manual_seed(2)))
+        self.held = {}
+
+
+@pytest.mark.parametrize("written", [False, True], ids=["by a thread", "by the judge"])
+def test_what_a_model_holds_is_known_from_the_end_of_the_last_call(x, written):
+    model, followed = Keeper(), Provenance()
+    followed.remember([model, {"model": model}])
+    followed.begin([x])
+    assert not followed.finish([model.table])
+    model.held["answer"] = x.cumsum(1)
+    if written:
+        followed.given([model.held["answer"]])
+    followed.begin([x])
+    assert followed.finish([model.held["answer"]]) is not written
+
+
 COMPUTED = {
     "summed": lambda x: x.cumsum(1),
     "scaled": lambda x: x * 1.5,

@@ -21,7 +21,7 @@ LIMITS = Limits(seconds=120, call_seconds=30)
 
 EXPENSIVE = {"h01", "h03", "h05", "h09", "G01", "G09", "G13"}
 """Ten seconds and more, or a whole time limit."""
-BY_ITS_HONEST_PATH = {"C03", "D09", "D11", "E07", "E21"}
+BY_ITS_HONEST_PATH = {"C03", "D09", "D11", "E07", "E21", "G16"}
 """Cheats that find nothing to act on in a runner of their own; each is judged twice."""
 PASSING = {
     "G11", "h07", "h11", "h13", "h15", "h17", "h20", "h22", "h23", "h24", "h25", "h26", "h27", "h28",
@@ -38,7 +38,7 @@ def chosen(names):
 
 
 def test_the_corpus_is_whole():
-    assert len(CORPUS) >= 107
+    assert len(CORPUS) >= 124
     assert len({short(name) for name in CORPUS}) == len(CORPUS)
     for name, file in CORPUS.items():
         ast.parse(file.code)

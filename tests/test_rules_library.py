@@ -212,6 +212,7 @@ COMPUTE = [
     "y = torch.empty(1).fill_(float(x[0]) * 2)",
     "self.kept = x\ny = self.kept * 2",
     "y = torch.Tensor([v * 2 for v in x.tolist()])",
+    "y = torch.linspace(x[0], x[1], 3)[1]",
     "import itertools\ny = torch.stack(list(itertools.accumulate(x.unbind(0))))",
     "import functools\ny = functools.reduce(lambda a, b: a + b, x.unbind(0))",
     "import math\ny = torch.tensor([math.fsum(x)])",

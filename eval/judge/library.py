@@ -18,12 +18,14 @@ _MOVES = frozenset(
     _pin_memory resolve_conj resolve_neg _conj _neg_view conj
     """.split()  # noqa: SIM905 - a table reads better than a list of strings
 )
+_MIXES = re.compile(r"^aten\.linspace\.\w*Tensor")
+"""Between the contents of tensors it computes; between numbers it fills a table."""
 _NAME = re.compile(r"^(?:aten|prim|prims)\.([A-Za-z0-9_]+)")
 
 
 def compute_operators(operators: dict[str, int]) -> list[str]:
     """Return the operators that do more than allocate, view or move; unknown ones count as computing."""
-    return sorted(name for name in operators if operator_name(name) not in _MOVES)
+    return sorted(name for name in operators if operator_name(name) not in _MOVES or _MIXES.match(name))
 
 
 def operator_name(full: str) -> str | None:

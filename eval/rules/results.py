@@ -66,6 +66,8 @@ def library_result(values: Values, call: Call, path: str) -> Kind:
         return "plain"
     owner, _, last = rest.rpartition(".")
     note_numbers(values, call, last)
+    if last == "linspace" and "tensor" in (*call.arguments, *call.named.values()):
+        values.note(call.node, "`torch.linspace` between contents of tensors computes")
     if owner.startswith("nn") and last[:1].isupper() and last not in _WEIGHTS:
         if last in _OF_MODULES and _holds_own(values, call):
             return "unknown" if last == "Sequential" else many("unknown")

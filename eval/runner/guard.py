@@ -54,7 +54,7 @@ class OperatorLog:
 
     def made(self, name: str, result: Any) -> None:
         """Learn of a table, such as the result of `torch.linspace`."""
-        if self._provenance is not None and name.startswith(_TABLES):
+        if self._provenance is not None and name.startswith(_TABLES) and "Tensor" not in name:
             self._provenance.keep(result)
 
     def check(self, result: Any) -> None:

@@ -28,13 +28,25 @@ class Provenance:
         self._known: set[float] = set()
         self._lasting: set[float] = set()
         """Tables that allocation filled, such as `torch.linspace`: they may be kept for later calls."""
+        self._kept: set[float] = set()
+        """What the model and the module held when the last call was over: what came since is not known."""
         self._foreign: set[float] = set()
         self._converted: set[float] | None = None
 
+    def remember(self, kept: Iterable[Any]) -> None:
+        """Note what models and modules hold, before the inputs of the next call are there."""
+        self._kept = set()
+        self.given(tensors_in(kept))
+
+    def given(self, tensors: Iterable[torch.Tensor]) -> None:
+        """Note what the judge writes into a model."""
+        for tensor in tensors:
+            self._kept |= _numbers_of(tensor)
+
     def begin(self, given: Iterable[Any]) -> None:
-        """Start with what a call is given: inputs, the model and the module, or containers of such."""
+        """Start with what a call is given: its inputs, or containers of such."""
         self._following, self._foreign, self._converted = True, set(), None
-        self._known = set(self._lasting)
+        self._known = self._lasting | self._kept
         for tensor in tensors_in(given):
             self._known |= _numbers_of(tensor)
 

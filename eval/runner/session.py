@@ -118,6 +118,7 @@ class Session:
         if self._compiled:
             model = torch.compile(model)
         self._instances[message["key"]] = model
+        self._remember()
         return {"live": self._memory.live()[:400]}
 
     def _tell_seen(self, _message: dict[str, Any]) -> dict[str, Any]:
@@ -132,6 +133,8 @@ class Session:
     def _write_state(self, message: dict[str, Any]) -> dict[str, Any]:
         values = self._memory.input(parse_desc(message["values"], self._memory.base.numel()))
         self._states[message["key"]].write(message["name"], message["start"], values)
+        if self._plan.interpreted is not None:
+            self._plan.interpreted.provenance.given([values])
         self._settle()
         return {}
 
@@ -145,6 +148,13 @@ class Session:
         return self._seen[key]
 
     def _call(self, message: dict[str, Any]) -> dict[str, Any]:
+        try:
+            report, self._held = self._report(self._result_of(message))
+        finally:
+            self._remember()
+        return report
+
+    def _result_of(self, message: dict[str, Any]) -> Any:
         model, inputs = self._instances[message["key"]], self._inputs(message["inputs"])
         self._kept = [*self._kept, *self._held] if message["hold"] else []
         self._earlier = outputs.storage_ranges(self._kept)
@@ -157,7 +167,7 @@ class Session:
         self._log = OperatorLog(traced) if message["guard"] else None
         with torch.no_grad():
             if self._log is not None:
-                self._log.follow([inputs, model, vars(self._module)])
+                self._log.follow([inputs])
                 with self._log:
                     result = model(*inputs)
                 self._settle()
@@ -166,8 +176,12 @@ class Session:
             else:
                 result = model(*inputs)
                 self._settle()
-        report, self._held = self._report(result)
-        return report
+        return result
+
+    def _remember(self) -> None:
+        if self._plan.interpreted is not None:
+            kept = [*self._instances.values(), vars(self._module)]
+            self._plan.interpreted.provenance.remember(kept)
 
     def _timed(self, message: dict[str, Any]) -> dict[str, Any]:
         """Call an instance on each of several inputs, once the judge shows them; events round each call."""

@@ -1,4 +1,4 @@
-# cheat: A44 a class by a name of the interpreter's
+# cheat: A55 a class by a name of the interpreter's
 # expect: reject-runtime
 # needs: cpu
 # how: The interpreter rewrites each assignment of a kernel to a call of `interpreter_semantic.to_tensor`, and looks
