@@ -34,6 +34,8 @@ def install(interpreter: Any) -> None:
     ):  # fmt: skip
         if not hasattr(transformer, name):
             setattr(transformer, name, visit)
+    if not _reads_values(transformer):
+        transformer.visit_Assign = _value_first(transformer.visit_Assign)
     semantic = interpreter.interpreter_semantic
     for name, function in (
         (_ALL, _all), (_ANY, _any), (_NOT, _negated), (_FUNCTION, partial(_meant, semantic)),
@@ -45,6 +47,20 @@ def install(interpreter: Any) -> None:
     rewriter._compile_and_exec = partialmethod(_compiled, vars(interpreter))  # noqa: SLF001 - as above
     _keep_truth(interpreter.InterpreterBuilder)
     interpreter.ReduceOps.generic_reduce = _at_once(interpreter.ReduceOps.generic_reduce)
+
+
+def _reads_values(transformer: Any) -> bool:
+    """Tell whether what is assigned is rewritten; Triton before 3.9 leaves it as it stands."""
+    tree = transformer().visit(ast.parse("a = not b"))
+    return not any(isinstance(part, ast.Not) for part in ast.walk(tree))
+
+
+def _value_first(assign: Callable[..., Any]) -> Callable[..., Any]:
+    def visit(transformer: Any, node: ast.Assign) -> Any:
+        node.value = transformer.visit(node.value)
+        return assign(transformer, node)
+
+    return visit
 
 
 def _first_line(_rewriter: Any, lines: list[str]) -> int:
