@@ -16,7 +16,7 @@ from eval.judge.proposals import families, references, tried
 from eval.records import Case, Problem, SizeProfile
 from harness.errors import UsageError
 from harness.problems import load_problem
-from harness.validate import Assayer, findings, write_table
+from harness.validate import Assayer, findings, require_table, write_table
 
 CORPUS = Path(__file__).parent / "kernelbench"
 FILES = sorted(CORPUS.glob("*.py"))
@@ -242,7 +242,9 @@ def test_the_table_names_each_problem(tmp_path):
     write_table(tmp_path / "t.json", [SOUND, REFUSED])
     assert [one["problem"] for one in json.loads((tmp_path / "t.json").read_text())] == ["a|b", "c"]
     with pytest.raises(UsageError, match=r"a \.md or a \.json"):
-        write_table(tmp_path / "t.csv", [])
+        require_table(tmp_path / "t.csv")
+    require_table(tmp_path / "t.json")
+    assert json.loads((tmp_path / "t.json").read_text())
 
 
 def test_findings_say_what_was_skipped():

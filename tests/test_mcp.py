@@ -62,7 +62,7 @@ def place(tmp_path_factory):
     problem_folder(folder / "affine")
     (folder / "secret.toml").write_text(f"# {SECRET}\n")
     (folder / "secret.md").write_text(f"{SECRET}\n")
-    filled(folder / "board.db", [attempt(n, passed(timing(2.0)), model=f"m{n}") for n in range(60)])
+    filled(folder / "board.db", [attempt(n, passed(timing(2.0)), model=f"m{n}") for n in range(60)]).close()
     return folder
 
 

@@ -25,6 +25,7 @@ BY_ITS_HONEST_PATH = {"C03", "D09", "D11", "E07", "E21", "G16"}
 """Cheats that find nothing to act on in a runner of their own; each is judged twice."""
 PASSING = {
     "G11", "h07", "h11", "h13", "h15", "h17", "h20", "h22", "h23", "h24", "h25", "h26", "h27", "h28",
+    "h29", "h30", "h31", "h32", "h33", "h34", "h35",
 }  # fmt: skip
 QUICK_PASSES = {"C03", "G11", "h15", "h17", "h27"}
 

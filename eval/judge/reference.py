@@ -157,7 +157,7 @@ class CaseReference:
                 self._wants_values = True
         device = "cuda" if torch.cuda.is_available() else "cpu"
         found = self._signature_on(device, given=True)
-        if self._signature_on(device) != found:
+        if self._signature is None and self._signature_on(device) != found:
             raise JudgeError("the reference gives outputs of another shape for other values")
         return found
 

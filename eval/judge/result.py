@@ -165,7 +165,7 @@ def flops_of(baselines_case: Any) -> float | None:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    baselines_case.signature()  # finds out whether meta tensors will do, so that nothing is counted twice
+    baselines_case.signature()  # what it takes to find it out the first time is not counted
     with torch.no_grad(), torch.device("meta"), FlopCounterMode(display=False) as counter:
         baselines_case.find_signature()
     return float(counter.get_total_flops()) or None
