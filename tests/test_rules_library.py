@@ -30,6 +30,7 @@ LEGAL = [
     "b = tl.float32.primitive_bitwidth, tl.float8e4nv.name",
     "b = triton.runtime.driver.active.get_current_target().arch",
     "b = isinstance(x.dtype, tl.dtype)",
+    "for one in self.children():\n    b = isinstance(one, nn.Linear) or isinstance(one, (nn.ReLU, nn.Tanh))",
     "y = torch.empty(x.shape, device=x.device, dtype=x.dtype)",
     "y = torch.empty_like(x, memory_format=torch.contiguous_format)",
     "y = torch.zeros((x.shape[0], 4), device=x.device, dtype=torch.float32)",
@@ -106,6 +107,10 @@ def test_legal_in_forward_and_in_a_wrapper(snippet):
 
 
 COMPUTE = [
+    "b = isinstance(torch.cumsum(x, 0), torch.Tensor)",
+    "b = isinstance(x, (torch.cumsum(x, 0),))",
+    "isinstance = map\nb = list(isinstance(nn.Softmax(-1), [x]))",
+    "def isinstance(value, function):\n    return function(value)\nb = isinstance(x, torch.cumsum)",
     "y = torch.cumsum(x, 0)",
     "y = torch.add(x, x)",
     "y = torch.sum(x), torch.mean(x)",

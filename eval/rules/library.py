@@ -13,7 +13,7 @@ from eval.rules.module import Chain
 from eval.rules.paths import HARMLESS, tampering
 from eval.rules.reach import Phase
 from eval.rules.report import violation
-from eval.rules.scopes import Binding
+from eval.rules.scopes import Binding, builtin_called
 
 RULE = "library_compute"
 _INIT_MODULES = frozenset({
@@ -35,11 +35,22 @@ _UNUSED = " (this code is never called: remove it)"
 
 def check(candidate: Candidate) -> Iterator[Violation]:
     """Yield a violation for each operator outside the allow-list."""
+    asked = _asked_for(candidate)
     for chain in candidate.module.chains:
-        if chain.scope.kind != "kernel":
+        if chain.scope.kind != "kernel" and chain.node not in asked:
             name = foreign_path(chain.path) if chain.path is not None else _method(candidate, chain)
             if name is not None:
                 yield from _judged(chain, name, candidate.reach.phase(chain.scope))
+
+
+def _asked_for(candidate: Candidate) -> set[ast.expr]:
+    """Return the classes that `isinstance` is given: nothing is made of them or called."""
+    found: set[ast.expr] = set()
+    for call, scope in candidate.module.each(ast.Call):
+        if builtin_called(call, scope) == "isinstance" and call.args:
+            kinds = call.args[-1]
+            found.update(kinds.elts if isinstance(kinds, ast.Tuple) else [kinds])
+    return found
 
 
 def library_calls(candidate: Candidate) -> tuple[str, ...]:
