@@ -477,3 +477,12 @@ def test_full_disk_loses_nothing_that_was_written(tmp_path):
     assert 10 < len(written) < 1000
     with Store(path, read_only=True) as store:
         assert [row.reply.sample for row in store.replies()] == written
+
+
+def test_an_empty_file_is_told_as_such_by_what_only_reads(tmp_path):
+    path = tmp_path / "s.db"
+    path.touch()
+    with pytest.raises(UsageError, match="is empty"):
+        Store(path, read_only=True)
+    Store(path).close()
+    Store(path, read_only=True).close()

@@ -109,6 +109,8 @@ class Database:
     def _prepare(self) -> None:
         version = self._version()
         if version < len(self._migrations):
+            if self.read_only and version == 0:
+                raise UsageError(f"store {self.path} is empty; run `eval` or `collect` with it first")
             if self.read_only:
                 raise UsageError(
                     f"store {self.path} is of an older version; bring it up to date with"
