@@ -54,11 +54,15 @@ layers: install-dev
 spelling: install-dev
 	$(BIN)/codespell
 
+# Files stay whole, so that what a module shares is made once; on a GPU tests would disturb each other.
+SEVERAL := --numprocesses auto --maxprocesses 4 --dist loadfile
+
 unit: install-dev
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile -m 'not slow and not gpu'
+	$(BIN)/python -m pytest $(SEVERAL) -m 'not slow and not gpu'
 
 slow: install-dev
-	$(BIN)/python -m pytest -m 'slow or gpu'
+	$(BIN)/python -m pytest $(SEVERAL) -m 'slow and not gpu'
+	$(BIN)/python -m pytest -m gpu
 
 test: lint types layers spelling unit
 

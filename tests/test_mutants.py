@@ -97,6 +97,12 @@ def test_no_mutant_of_the_expert_solution_gets_through():
 
 
 @pytest.mark.slow
+def test_the_oracle_finds_nothing_changed_in_what_mutants_are_made_from():
+    codes = bases()
+    assert dict(zip(codes, oracle(*codes.values()), strict=True)) == dict.fromkeys(codes)
+
+
+@pytest.mark.slow
 def test_of_all_mutants_that_change_the_function_99_in_100_are_refused():
     done = mutant_trials.trials(sample(MANY))
     outcomes = Counter(trial.outcome for trial in done)
