@@ -97,6 +97,9 @@ class Interpreted:
         load, update = builder.create_masked_load, builder.create_atomic_rmw
         exchange, traced = builder.create_atomic_cas, self.provenance
 
+        # One policy of caches from Triton 3.9 on, two before.
+        policies = [None] * (len(inspect.signature(load).parameters) - 5)
+
         def masked_load(one: Any, pointers: Any, mask: Any, *args: Any, **kwargs: Any) -> Any:
             result = load(one, pointers, mask, *args, **kwargs)
             traced.loaded(numbers(result)[mask.data.astype(bool)])
@@ -105,7 +108,7 @@ class Interpreted:
         def atomic_rmw(one: Any, how: Any, pointers: Any, value: Any, mask: Any, *args: Any) -> Any:
             old = update(one, how, pointers, value, mask, *args)
             where = mask.data.astype(bool)
-            new = load(one, pointers, mask, None, None, False)
+            new = load(one, pointers, mask, None, *policies, False)
             traced.loaded(numbers(old)[where])
             traced.stored(numbers(new)[where])
             if not np.array_equal(old.data[where], new.data[where]):
