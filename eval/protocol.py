@@ -16,6 +16,8 @@ import time
 from typing import Any
 
 MAX_BYTES = 48 * 1024
+_MOST_DEPTH = 500
+"""Of a message; Python's parser has a bound of its own, which from 3.13 on is far higher."""
 _SHOWN_CHARS = 200
 _SURROGATE = "\\ud"
 """How JSON writes half of a pair; alone it is no text, and nothing can store it."""
@@ -147,7 +149,21 @@ def parse(data: bytes) -> dict[str, Any]:
         raise ProtocolError(f"not JSON: {str(error)[:_SHOWN_CHARS]}") from None
     if not isinstance(message, dict):
         raise ProtocolError("not an object")
+    if text.count("{") + text.count("[") > _MOST_DEPTH and _is_deep(message):
+        raise ProtocolError(f"nested more than {_MOST_DEPTH} levels deep")
     return message
+
+
+def _is_deep(message: Any) -> bool:
+    level = [message]
+    for _ in range(_MOST_DEPTH):
+        inner = (
+            one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)
+        )
+        level = [value for values in inner for value in values]
+        if not level:
+            return False
+    return True
 
 
 def new_nonce() -> str:

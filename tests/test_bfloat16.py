@@ -77,7 +77,8 @@ def test_comparisons_and_choices():
     less = BUILDER.create_fcmpOLT(handle(a), handle(b))
     assert np.array_equal(less.data, (a < b).numpy())
     same(BUILDER.create_select(less, handle(a), handle(b)), torch.minimum(a, b))
-    same(BUILDER.create_fneg(handle(a)), -a)
+    if hasattr(BUILDER, "create_fneg"):  # from Triton 3.9 on
+        same(BUILDER.create_fneg(handle(a)), -a)
     same(BUILDER.create_fma(handle(a), handle(b), handle(a)), (a.float() * b.float() + a.float()).bfloat16())
 
 
