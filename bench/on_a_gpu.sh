@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything that needs a CUDA GPU, the parts that others rest on first: what docs/measurements/ is written from.
 # Each part has files and a time limit of its own; one that fails or runs over does not stop the next.
-# Usage: bench/on_a_gpu.sh FOLDER [PART ...]     (PYTHON=python3; all parts take about an hour and a half)
+# Usage: bench/on_a_gpu.sh FOLDER [PART ...]     (PYTHON=python3)
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
