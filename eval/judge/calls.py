@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 
 from eval.judge.compare import Mismatch, explain
-from eval.judge.contents import GIVEN, NEAR, exchange, fill, fill_whole
+from eval.judge.contents import CHANGES, GIVEN, NEAR, Change, change_little, fill, fill_whole
 from eval.judge.faults import incorrect
 from eval.judge.proposals import dense_families, families, usual_family
 from eval.judge.regions import bytes_needed
@@ -58,6 +58,8 @@ class Caller:
         self._tolerance = Tolerance(problem)
         self._rng = torch.Generator(device=region.base.device)
         self._private = private if private is not None else {}
+        self._answered: list[torch.Tensor] = []
+        """Outputs of the last checked call, where the runner wrote them."""
 
     @cached_property
     def families(self) -> tuple[str, ...]:
@@ -93,19 +95,19 @@ class Caller:
 
     def prepare(
         self, case: CaseReference, family: str, slot: int = 0, *, write: Writer | None = None,
-        fresh: bool = True,
+        fresh: bool = True, change: Change | None = None,
     ) -> Prepared:  # fmt: skip
         """Make contents that nobody has seen before, under a seed that nobody knows, and `write` them.
 
         Calls of one batch have their inputs in slots of their own. What is not `fresh` is what the last call
-        of a caller that shares `private` had.
+        of a caller that shares `private` had. With a `change`, floating inputs are those of the last call,
+        so changed, where they have room for it.
         """
         self._rng.manual_seed(secrets.randbits(63))
         message: list[dict[str, Any]] = []
         placed: list[torch.Tensor | None] = []
         private: list[Any] = []
-        kind = self.usual if family == NEAR else family
-        given = self._given(case, kind)
+        given = self._given(case, family)
         for index, (spec, desc) in enumerate(zip(case.inputs, self._placed(case, slot), strict=True)):
             if desc is None:
                 message.append({"value": encode(spec.value)})
@@ -115,17 +117,30 @@ class Caller:
             key = (slot, index), desc.shape, desc.dtype
             fill_it = fresh or key not in self._private
             copy = self._copy_for(key)
-            nearly = family == NEAR and not spec.own and copy.is_floating_point()
-            if fill_it and not (nearly and exchange(copy, self._rng)):
-                if given is not None and (spec.own or kind == GIVEN):
+            near = change if copy.is_floating_point() and not spec.own else None
+            if fill_it and not (near and change_little(copy, near, self._rng)):
+                if given is not None and (spec.own or family == GIVEN):
                     copy.copy_(given[index])
                 else:
-                    self._refill(copy, spec, kind)
+                    self._refill(copy, spec, family)
             (write or self._write)(index, desc, copy)
             message.append({"tensor": desc.model_dump(mode="json")})
             placed.append(self._region.tensor(desc))
             private.append(copy)
         return Prepared(message, placed, private, family)
+
+    def prepare_near(
+        self, case: CaseReference, answered: list[torch.Tensor], state: Tensors | None = None
+    ) -> Prepared:
+        """Change contents of the last call in a place or two, so that `answered`, right there, is wrong.
+
+        Where nothing that is tried changes the answer, what was tried last stands.
+        """
+        for change in CHANGES:
+            prepared = self.prepare(case, self.usual, change=change)._replace(family=NEAR, state=state)
+            if self.check_values(case, prepared, answered) is not None:
+                break
+        return prepared
 
     def _write(self, _number: int, desc: TensorDesc, contents: torch.Tensor) -> None:
         self._region.tensor(desc).copy_(contents)
@@ -240,21 +255,25 @@ class Caller:
         key: str,
         **options: Any,
     ) -> Facts:
-        """Prepare, call and check all of it.
+        """Prepare, call and check all of it; `NEAR` follows a call of the same case.
 
         Raises:
             FaultRaised: whatever is wrong first.
 
         """
         state = self.renew(runner, key)
-        prepared = self.prepare(case, family)._replace(state=state)
+        if family == NEAR:
+            prepared = self.prepare_near(case, self._answered, state)
+        else:
+            prepared = self.prepare(case, family)._replace(state=state)
         self.poison(runner)
         reply = runner.call(key, prepared.message, **options)
         facts = runner.facts()
         self.check_form(reply, signature)
         self.check_facts(facts)
         self.check_inputs(prepared)
-        worst = self.check_values(case, prepared, runner.tensors(reply))
+        self._answered = runner.tensors(reply)
+        worst = self.check_values(case, prepared, self._answered)
         if worst is not None:
             raise self._wrong(runner, case, signature, prepared, worst, {"key": key, **options})
         return facts

@@ -79,7 +79,7 @@ FAMILIES: dict[str, Fill] = {
 CLIFF = "cliff"
 """What every candidate gets at least once on a case of moderate size."""
 NEAR = "near"
-"""The contents before, two elements exchanged: a key made of a few elements or a sum stays the same."""
+"""The contents before, changed in a place or two: see `CHANGES`."""
 GIVEN = "given"
 """What `get_inputs` itself makes."""
 _ENDS, _TRIED = 8, 64
@@ -105,8 +105,8 @@ def fill(out: torch.Tensor, family: str, rng: torch.Generator) -> None:
         FAMILIES[names[pick]](chunk, rng, unit)
 
 
-def exchange(out: torch.Tensor, rng: torch.Generator) -> bool:
-    """Exchange two elements that differ, away from both ends and the middle; False where there is no room."""
+def change_little(out: torch.Tensor, change: Change, rng: torch.Generator) -> bool:
+    """Change a place or two, away from both ends and the middle; False where there is no room."""
     flat = out.view(-1)
     room = flat.numel() // 2 - 2 * _ENDS
     if room < _ENDS:
@@ -114,9 +114,30 @@ def exchange(out: torch.Tensor, rng: torch.Generator) -> bool:
     places = torch.randint(_ENDS, _ENDS + room, (_TRIED,), generator=rng, device=rng.device)
     places += torch.randint(0, 2, (_TRIED,), generator=rng, device=rng.device) * (flat.numel() // 2)
     tried = flat[places].double()
-    pair = places[torch.stack((tried.argmin(), tried.argmax()))]
-    flat[pair] = flat[pair.flip(0)]
+    low, high, middle = places[torch.stack((tried.argmin(), tried.argmax(), tried.median(0).indices))]
+    change(flat, low, high, middle)
     return True
+
+
+def _exchange(flat: torch.Tensor, low: torch.Tensor, high: torch.Tensor, _middle: torch.Tensor) -> None:
+    pair = torch.stack((low, high))
+    flat[pair] = flat[pair.flip(0)]
+
+
+def _lower(flat: torch.Tensor, _low: torch.Tensor, _high: torch.Tensor, middle: torch.Tensor) -> None:
+    flat[flat.argmax()] = flat[middle]
+
+
+def _raise(flat: torch.Tensor, _low: torch.Tensor, _high: torch.Tensor, middle: torch.Tensor) -> None:
+    flat[flat.argmin()] = flat[middle]
+
+
+Change = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor], None]
+"""Changes contents, given as one row, with three of its places: of a low, a high and a middling element."""
+CHANGES: tuple[Change, ...] = (*[_exchange] * 6, *[_lower, _raise] * 2)
+"""What is tried in turn until the right answer is another one: two elements exchanged, which a key made of
+a few elements or of a sum does not see; an extreme that is none any more, where order does not count. No
+value is new, so that all stay in the reference's domain."""
 
 
 def fill_whole(out: torch.Tensor, low: int, high: int, rng: torch.Generator) -> None:

@@ -28,7 +28,7 @@ _DETAIL_CHARS = 500
 _MOST_CONFIGS = 256
 _TWICE = (MIXED, GIVEN)
 """Families that are drawn twice as often as the others."""
-_NEAR_PAIRS = 2
+_NEAR_SERIES, _NEAR_CALLS = 2, 2
 _SUPPRESSED = 2
 """Calls without launches of a runner that serves audits alone."""
 _STALLED = ("run", "unsupported", "timeout")
@@ -101,7 +101,7 @@ class Correctness:
             raise failed("timeout", f"{count} configurations; at most {_MOST_CONFIGS} can each be checked")
         largest = max(cases, key=_elements)
         picks = [(config, case) for config in range(count) for case in self._cases_for(cases, largest)]
-        while len(picks) + 2 * _NEAR_PAIRS + self.calls < _LEAST_CALLS:
+        while len(picks) + _NEAR_SERIES * (1 + _NEAR_CALLS) + self.calls < _LEAST_CALLS:
             picks.append((_random.randrange(count), _random.choice(cases)))
         work: list[Callable[[], object]] = [
             partial(self._call, case, forced=config) for config, case in picks
@@ -141,12 +141,13 @@ class Correctness:
         return self._signatures[case.case.name]
 
     def _call_near(self, case: CaseReference, family: str) -> None:
-        """Call twice, the second time with contents that differ in two places alone.
+        """Call again with contents that differ from those before in a place or two.
 
-        The first output is kept meanwhile, so that one that is used again shows.
+        Earlier outputs are kept meanwhile, so that one that is used again shows.
         """
         self._call(case, forced=0, family=family)
-        self._call(case, forced=0, family=NEAR, hold=True)
+        for _ in range(_NEAR_CALLS):
+            self._call(case, forced=0, family=NEAR, hold=True)
 
     def _call(
         self, case: CaseReference, *, forced: int | None, family: str | None = None, hold: bool | None = None
