@@ -103,12 +103,26 @@ class NoDropout(TorchFunctionMode):
         return func(*args, **named)
 
 
+def one_number(tensor: torch.Tensor) -> float | None:
+    """Return the number that all elements are, as a constructor leaves a new scale or bias; else None."""
+    if not tensor.is_floating_point() or not tensor.numel():
+        return None
+    flat = tensor.detach().reshape(-1)
+    return float(flat[0]) if bool((flat == flat[0]).all()) else None
+
+
+def made_of_one_number(entry: Entry) -> bool:
+    """Tell whether a constructor sets this parameter to one number, whatever its seed."""
+    return entry.kind == "parameter" and one_number(entry.tensor) is not None
+
+
 class State:
     """Writes into the tensors of one module, in pieces."""
 
     def __init__(self, model: Any) -> None:
         self._model = model
         self._first = {entry.name: entry for entry in entries(model, duplicates=True)}
+        self._of_one_number: list[Entry] | None = None
 
     def missing(self, wanted: list[dict[str, Any]]) -> list[int]:
         """Return which of `wanted`, each a name and a shape, this module does not keep."""
@@ -117,6 +131,31 @@ class State:
     def _has(self, name: str, shape: list[int]) -> bool:
         entry = self._first.get(name)
         return entry is not None and list(entry.tensor.shape) == shape and entry.tensor.is_contiguous()
+
+    def adopt(self, wanted: list[dict[str, Any]]) -> list[int]:
+        """Let parameters of other names stand for `wanted`, in the order in which both sides made them.
+
+        Each of `wanted` is a name, a number of elements, and the one number that all of them are; what
+        stands for it agrees in the last two. Returns which none stands for.
+        """
+        if self._of_one_number is None:
+            self._of_one_number = [
+                entry
+                for entry in entries(self._model)
+                if made_of_one_number(entry) and entry.tensor.is_contiguous()
+            ]
+        left = self._of_one_number
+        missing = []
+        for index, one in enumerate(wanted):
+            what = (one["numel"], one["number"])
+            alike = [e for e in left if (e.tensor.numel(), one_number(e.tensor)) == what]
+            found = next((e for e in alike if e.name == one["name"]), alike[0] if alike else None)
+            if found is None:
+                missing.append(index)
+                continue
+            left = self._of_one_number = [entry for entry in left if entry is not found]
+            self._first[one["name"]] = found
+        return missing
 
     def write(self, name: str, start: int, values: torch.Tensor) -> None:
         """Write `values`, flat, from element `start` on into the tensor of that name.

@@ -104,6 +104,19 @@ REFERENCES = {
         "self.register_buffer('hidden', torch.zeros(n))",
         "self.hidden = self.hidden + x.sum(0)\nreturn x + self.hidden",
     ),
+    "two scales": (
+        "self.one = nn.Parameter(torch.ones(n))\nself.two = nn.Parameter(torch.ones(n))",
+        "return torch.sin(x * self.one) * self.two",
+    ),
+    "one scale": ("self.scale = nn.Parameter(torch.tensor(1.0))", "return x * self.scale"),
+    "norm and linear": (
+        "self.fc = nn.Linear(n, 2)\nself.norm = nn.LayerNorm(n)",
+        "return self.norm(x) * self.fc.weight[0] + self.fc.weight[1]",
+    ),
+    "hidden state and scale": (
+        AFFINE + "\nself.register_buffer('hidden', torch.zeros(n))",
+        "self.hidden = self.hidden + x.sum(0)\nreturn x * self.weight + self.hidden",
+    ),
     "hidden attribute": (
         "self.hidden = torch.randn(n)",
         "self.hidden = self.hidden.to(x.device) * 2\nreturn x + self.hidden",
@@ -127,6 +140,30 @@ PASSES = {
         "linear",
         "fc = nn.Linear(n, 2)\nself.w, self.b = (nn.Parameter(row.clone()) for row in fc.weight)",
         "return run(x, self.w, self.b)",
+        "seed",
+    ),
+    "ones and zeros under other names, in another shape": (
+        "affine",
+        "self.gamma = nn.Parameter(torch.ones(1, n))\nself.beta = nn.Parameter(torch.zeros(n))",
+        "return run(x, self.gamma, self.beta)",
+        "seed",
+    ),
+    "one of two under its own name": (
+        "affine",
+        "self.weight = nn.Parameter(torch.ones(n))\nself.b = nn.Parameter(torch.zeros(n))",
+        "return run(x, self.weight, self.b)",
+        "seed",
+    ),
+    "two alike, in the order of the reference": (
+        "two scales",
+        "self.p = nn.Parameter(torch.ones(n))\nself.q = nn.Parameter(torch.ones(n))",
+        "return run(torch.sin(run(x, self.p, torch.zeros_like(self.p))), self.q, torch.zeros_like(self.q))",
+        "seed",
+    ),
+    "a state of another name beside a scale of another name": (
+        "hidden state and scale",
+        "self.gamma = nn.Parameter(torch.ones(n))\nself.register_buffer('h', torch.zeros(n))",
+        "self.h = self.h + x.sum(0)\nreturn run(x, self.gamma, self.h)",
         "seed",
     ),
     "dropout is off": ("dropout", AFFINE, "return run(x, self.weight, self.bias)", "state_dict"),
@@ -159,6 +196,18 @@ PASSES = {
     ),
 }
 FAILS = {
+    "ones and zeros left out": ("affine", "pass", "return x.clone()"),
+    "zeros left out": (
+        "affine",
+        "self.weight = nn.Parameter(torch.ones(n))",
+        "return run(x, self.weight, torch.zeros_like(self.weight))",
+    ),
+    "a scale of one element left out": ("one scale", "pass", "return x.clone()"),
+    "ones of a norm left out beside weights by seed": (
+        "norm and linear",
+        "self.w = nn.Linear(n, 2).weight",
+        "return run(nn.functional.layer_norm(x, x.shape[-1:]), self.w[0], self.w[1])",
+    ),
     "weights ignored": ("affine", AFFINE, "return x.clone()"),
     "bias ignored": ("affine", AFFINE, "return run(x, self.weight, torch.zeros_like(self.bias))"),
     "weights kept from the first call": (
@@ -205,6 +254,13 @@ def test_what_does_not_is_incorrect(judge, name):
     reference, init, forward = FAILS[name]
     verdict = judged(judge, REFERENCES[reference], init, forward)
     assert ended(verdict) == "incorrect: values", verdict.detail
+
+
+def test_a_wrong_answer_names_the_parameters_that_were_left_out(judge):
+    verdict = judged(
+        judge, REFERENCES["affine"], "self.weight = nn.Parameter(torch.ones(n))", "return x * self.weight"
+    )
+    assert "no parameter stands for the reference's bias" in verdict.detail
 
 
 def test_random_numbers_in_forward_are_our_failure(judge):

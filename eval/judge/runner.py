@@ -117,6 +117,15 @@ class Runner:
         """
         return list(self._parse(Missing, self._ask({"op": "lacks", "key": key, "wanted": wanted})).missing)
 
+    def adopt(self, key: str, wanted: list[dict[str, Any]]) -> list[int]:
+        """Let what an instance keeps under other names stand for `wanted`: see `eval.state.State.adopt`.
+
+        Raises:
+            FaultRaised: as `call`.
+
+        """
+        return list(self._parse(Missing, self._ask({"op": "adopt", "key": key, "wanted": wanted})).missing)
+
     def call(
         self, key: str, inputs: list[dict[str, Any]], *, forced: int | None = None, hold: bool = False,
         suppress: bool = False, guard: bool = False,

@@ -1,7 +1,8 @@
 """Weights are inputs too: made by the judge, new for every call, and the same on both sides.
 
 By state dict where the candidate keeps the reference's parameters by name and shape; otherwise both
-constructors run under one seed, which tells nothing of any other.
+constructors run under one seed, which tells nothing of any other, and what they set to one number is made
+anew all the same.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
+from eval.state import made_of_one_number, one_number
 from eval.tensors import TensorDesc, dtype_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from eval.judge.model import Tensors
     from eval.judge.reference import CaseReference
     from eval.judge.regions import Region
@@ -55,6 +59,9 @@ class Weights:
         self._construct()
         self._first = case.state(self._seed) if case.keeps() else []
         self._shared: list[Entry] = []
+        self._renewed: list[Entry] = []
+        self.left_out: tuple[str, ...] = ()
+        """The reference's parameters that its constructor sets to one number, for which nothing stands."""
         self.parity: Parity | None = self._agree()
         self._now = {entry.name: self._here(entry.tensor) for entry in self._first}
 
@@ -68,34 +75,58 @@ class Weights:
         """Ask which tensors the candidate keeps under the same names; all parameters make a state dict."""
         if not self._first:
             return None
-        missing: set[int] = set()
-        for start in range(0, len(self._first), _NAMES_A_MESSAGE):
-            piece = self._first[start : start + _NAMES_A_MESSAGE]
-            wanted = [{"name": entry.name, "shape": list(entry.tensor.shape)} for entry in piece]
-            missing |= {start + index for index in self._runner.missing(self._key, wanted)}
-        if any(self._first[index].kind == "parameter" for index in missing if index < len(self._first)):
+        wanted = [{"name": entry.name, "shape": list(entry.tensor.shape)} for entry in self._first]
+        missing = self._without(self._runner.missing, wanted)
+        if any(self._first[index].kind == "parameter" for index in missing):
+            self._adopt()
             return "seed"
         self._shared = [entry for index, entry in enumerate(self._first) if index not in missing]
+        self._renewed = self._shared
         return "state_dict"
 
+    def _adopt(self) -> None:
+        """Find what stands for the parameters that a constructor sets to one number, which no seed varies.
+
+        The reference's are renewed whether or not anything stands for them.
+        """
+        self._renewed = [entry for entry in self._first if made_of_one_number(entry)]
+        wanted = [
+            {"name": entry.name, "numel": entry.tensor.numel(), "number": one_number(entry.tensor)}
+            for entry in self._renewed
+        ]
+        missing = self._without(self._runner.adopt, wanted)
+        self._shared = [entry for index, entry in enumerate(self._renewed) if index not in missing]
+        self.left_out = tuple(self._renewed[index].name for index in sorted(missing))
+
+    def _without(
+        self, ask: Callable[[str, list[dict[str, Any]]], list[int]], wanted: list[dict[str, Any]]
+    ) -> set[int]:
+        """Ask piece by piece what of `wanted` is missing."""
+        missing: set[int] = set()
+        for start in range(0, len(wanted), _NAMES_A_MESSAGE):
+            piece = wanted[start : start + _NAMES_A_MESSAGE]
+            missing |= {start + index for index in ask(self._key, piece) if 0 <= index < len(piece)}
+        return missing
+
     def renew(self, rng: torch.Generator) -> Tensors | None:
-        """Bring both sides to one state, with new parameters where they are shared; return it."""
-        if self.parity == "state_dict":
-            shared = {entry.name for entry in self._shared}
-            for entry in self._first:
-                if entry.name in shared:
-                    self._now[entry.name] = fresh(self._here(entry.tensor), entry, rng)
+        """Bring both sides to one state, with new parameters where that is possible; return it."""
+        for entry in self._renewed:
+            self._now[entry.name] = fresh(self._here(entry.tensor), entry, rng)
         self.restore()
         return self._now or None
 
     def restore(self) -> None:
         """Bring the runner's instance to the state that was given last."""
-        for entry in self._shared:
-            self._send(entry.name, self._now[entry.name].view(-1))
+        self._send_all()
         if self._case.stateful and (self.parity != "state_dict" or len(self._shared) < len(self._first)):
             self._construct()
-            for entry in self._shared:
-                self._send(entry.name, self._now[entry.name].view(-1))
+            if self.parity == "seed":
+                self._adopt()
+            self._send_all()
+
+    def _send_all(self) -> None:
+        for entry in self._shared:
+            self._send(entry.name, self._now[entry.name].view(-1))
 
     def _send(self, name: str, values: torch.Tensor) -> None:
         room = self._region.transfer_bytes // max(values.dtype.itemsize, 1)
@@ -137,11 +168,14 @@ def fresh(first: torch.Tensor, entry: Entry, rng: torch.Generator) -> torch.Tens
 
 
 def new_state(case: CaseReference, *, renewed: bool = True) -> Tensors | None:
-    """Return weights as a candidate gets them: renewed, or where it keeps others those of a constructor."""
+    """Return weights as a candidate gets them: renewed, or where it keeps others only those of one number."""
     rng = torch.Generator().manual_seed(secrets.randbits(62))
     entries = case.state(secrets.randbits(_SEED_BITS)) if case.keeps() else []
     first = {entry.name: entry.tensor.contiguous().clone() for entry in entries}
-    return {e.name: fresh(first[e.name], e, rng) if renewed else first[e.name] for e in entries} or None
+    return {
+        e.name: fresh(first[e.name], e, rng) if renewed or made_of_one_number(e) else first[e.name]
+        for e in entries
+    } or None
 
 
 def size_of(entries: list[Entry]) -> int:

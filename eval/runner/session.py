@@ -69,6 +69,7 @@ class Session:
             "load": self._load, "instance": self._instance, "call": self._call, "timed": self._timed,
             "facts": self._facts, "arm": self._arm, "null": self._null, "timings": self._timings,
             "profile": self._profile, "source": self._take_source, "lacks": self._lacks,
+            "adopt": self._adopt,
             "state": self._write_state, "cache": self._fill_cache, "seen": self._tell_seen,
         }  # fmt: skip
         phase = {"load": "import", "instance": "init"}.get(message["op"], "run")
@@ -129,6 +130,9 @@ class Session:
 
     def _lacks(self, message: dict[str, Any]) -> dict[str, Any]:
         return {"missing": self._states[message["key"]].missing(message["wanted"])}
+
+    def _adopt(self, message: dict[str, Any]) -> dict[str, Any]:
+        return {"missing": self._states[message["key"]].adopt(message["wanted"])}
 
     def _write_state(self, message: dict[str, Any]) -> dict[str, Any]:
         values = self._memory.input(parse_desc(message["values"], self._memory.base.numel()))
