@@ -23,9 +23,47 @@ RIGHT = {
     "a loop that is written out": "for k in tl.static_range(1, 2):\n    mask &= tl.arange(0, 64 * k) < 64",
     "sorting": "i = tl.sort(63 - i % 64) + i // 64 * 64\nmask = i < n",
     "bits joined": "i = i + tl.xor_sum(tl.arange(0, 64), 0) + tl.reduce_or(i * 0, 0)\nmask = i < n",
+    "an own reduction": "i = i + tl.reduce(tl.arange(0, 64), 0, _larger) - 63\nmask = i < n",
+    "an own reduction of pairs over all axes, kept": """
+        a, b = tl.reduce((tl.arange(0, 64).reshape(4, 16), i.reshape(4, 16)), None, _earlier, keep_dims=True)
+        i = i + a.reshape(1) + b.reshape(1) - b.reshape(1)
+        mask = i < n
+        """,
+    "an own reduction along the second axis": """
+        i = i + tl.sum(tl.reduce(i.reshape(8, 8), 1, _larger) * 0, 0)
+        mask = i < n
+        """,
+    "an own scan": "i = i + tl.associative_scan(i - i, 0, _larger)\nmask = i < n",
+    "an own scan whose order counts": """
+        at, _ = tl.associative_scan((tl.arange(0, 64), i), 0, _last)
+        i = i - i % 64 + at
+        mask = i < n
+        """,
+    "an own scan of rows, backwards": """
+        rows = (63 - tl.arange(0, 64)).reshape(4, 16)
+        i = i - i % 64 + (63 - tl.associative_scan(rows, 1, _larger, reverse=True).reshape(64))
+        mask = i < n
+        """,
     "a plain number given": "factor = factor.to(tl.float32)",
     "text that looks like code": '"""\ndef other():\n    pass\n"""',
 }
+JOINING = """
+@triton.jit
+def _larger(one, other):
+    return tl.where(one > other, one, other)
+
+
+@triton.jit
+def _last(a, b, c, d):
+    return c, d
+
+
+@triton.jit
+def _earlier(a, b, c, d):
+    first = a <= c
+    return tl.where(first, a, c), tl.where(first, b, d)
+"""
+"""Functions that reductions and scans join elements by."""
 ASSIGNS = pytest.param(
     "if (m := n + 0) > 0 and m == n:\n    mask = i < m",
     id="what a test assigns",
@@ -37,7 +75,7 @@ ASSIGNS = pytest.param(
 
 @pytest.mark.parametrize("kernel", [*(pytest.param(RIGHT[name], id=name) for name in RIGHT), ASSIGNS])
 def test_what_is_right_on_a_gpu_passes(judge, kernel):
-    verdict = judge.evaluate(job(candidate(kernel=kernel)))
+    verdict = judge.evaluate(job(candidate(kernel=kernel, top=JOINING)))
     assert ended(verdict) == "passed", verdict.detail
 
 
@@ -48,6 +86,8 @@ WRONG = {
     "min": "mask = min(i, 5) < min(n, 5)",
     "max": "i = max(i, 1)\nmask = i < n",
     "sort": "i = tl.sort(i) + 1\nmask = i < n",
+    "own reduction": "i = i + tl.reduce(tl.arange(0, 32), 0, _larger)\nmask = i < n",
+    "own scan": "at, _ = tl.associative_scan((i, i), 0, _earlier)\ni = at\nmask = i < n",
     "bits": "i = i + tl.xor_sum(tl.arange(0, 32), 0) + 1\nmask = i < n",
     "loop": "for step in range(2, 3):\n    factor = factor * step.to(tl.float32)",
 }
@@ -55,7 +95,7 @@ WRONG = {
 
 @pytest.mark.parametrize("kernel", WRONG.values(), ids=WRONG)
 def test_what_is_wrong_on_a_gpu_does_not(judge, kernel):
-    assert judge.evaluate(job(candidate(kernel=kernel))).status in {"incorrect", "failed"}
+    assert judge.evaluate(job(candidate(kernel=kernel, top=JOINING))).status in {"incorrect", "failed"}
 
 
 def test_a_function_of_the_candidate_is_not_taken_for_one_of_pythons(judge):

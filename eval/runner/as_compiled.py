@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from eval.runner import combining
+
 _ALL, _ANY, _NOT = "_all_of", "_any_of", "_none_of"
 _FUNCTION, _COUNTED, _TENSOR = "_function_of", "_counted_of", "_tensor_of"
 """Names by which rewritten kernels call what stands below."""
@@ -46,7 +48,7 @@ def install(interpreter: Any) -> None:
     rewriter._find_def = _first_line  # noqa: SLF001 - it has no other name
     rewriter._compile_and_exec = partialmethod(_compiled, vars(interpreter))  # noqa: SLF001 - as above
     _keep_truth(interpreter.InterpreterBuilder)
-    interpreter.ReduceOps.generic_reduce = _at_once(interpreter.ReduceOps.generic_reduce)
+    combining.install(interpreter)
 
 
 def _reads_values(transformer: Any) -> bool:
@@ -90,24 +92,6 @@ def _keep_truth(builder: Any) -> None:
         return type(found)(found.data, tl.int1) if found.data.dtype == np.bool_ else found
 
     builder.binary_op = binary_op
-
-
-def _at_once(one_by_one: Callable[..., Any]) -> Callable[..., Any]:
-    """Join bits by numpy: sorting is made of that, and would take the interpreter minutes."""
-
-    def generic_reduce(reduction: Any, values: Any) -> Any:
-        import triton.language as tl
-
-        for name, join in (("_xor_combine", np.bitwise_xor), ("_or_combine", np.bitwise_or)):
-            if reduction.combine_fn is getattr(tl.standard, name, None) and reduction.axis is not None:
-                axis, keep = reduction.axis, reduction.keep_dims
-                return [
-                    reduction.to_tensor(join.reduce(value.handle.data, axis=axis, keepdims=keep), value.dtype)
-                    for value in values
-                ]
-        return one_by_one(reduction, values)
-
-    return generic_reduce
 
 
 def _bool_op(transformer: Any, node: ast.BoolOp) -> ast.expr:
