@@ -62,9 +62,7 @@ def _combined(
     found = operation.combine_fn.fn(*arguments)
     results = found if isinstance(found, tuple) else (found,)
     blocks = [getattr(getattr(result, "handle", None), "data", result) for result in results]
-    return [
-        np.broadcast_to(block, shape).astype(own.dtype) for block, own in zip(blocks, first, strict=True)
-    ]
+    return [np.broadcast_to(block, shape).astype(own.dtype) for block, own in zip(blocks, first, strict=True)]
 
 
 def _tensor(operation: Any, block: np.ndarray[Any, Any], dtype: Any) -> Any:
