@@ -61,7 +61,7 @@ def _combined(
     ]
     found = operation.combine_fn.fn(*arguments)
     results = found if isinstance(found, tuple) else (found,)
-    blocks = [getattr(getattr(result, "handle", None), "data", result) for result in results]
+    blocks = [result.handle.data if hasattr(result, "handle") else np.asarray(result) for result in results]
     return [np.broadcast_to(block, shape).astype(own.dtype) for block, own in zip(blocks, first, strict=True)]
 
 
