@@ -44,6 +44,11 @@ RIGHT = {
         i = i - i % 64 + (63 - tl.associative_scan(rows, 1, _larger, reverse=True).reshape(64))
         mask = i < n
         """,
+    "whole numbers that wrap around": """
+        big = i * 1103515245 + 2147483647
+        i = i + (big ^ big)
+        mask = i < n
+        """,
     "a plain number given": "factor = factor.to(tl.float32)",
     "text that looks like code": '"""\ndef other():\n    pass\n"""',
 }

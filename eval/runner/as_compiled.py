@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial, partialmethod, reduce
 from typing import Any
 
@@ -48,6 +49,7 @@ def install(interpreter: Any) -> None:
     rewriter._find_def = _first_line  # noqa: SLF001 - it has no other name
     rewriter._compile_and_exec = partialmethod(_compiled, vars(interpreter))  # noqa: SLF001 - as above
     _keep_truth(interpreter.InterpreterBuilder)
+    _look_for_no_overflow(semantic.builder)
     combining.install(interpreter)
 
 
@@ -92,6 +94,12 @@ def _keep_truth(builder: Any) -> None:
         return type(found)(found.data, tl.int1) if found.data.dtype == np.bool_ else found
 
     builder.binary_op = binary_op
+
+
+def _look_for_no_overflow(builder: Any) -> None:
+    """Leave out a check of integers that takes half the time, and tells only where kernels are debugged."""
+    assert not builder.options.debug
+    builder.options = replace(builder.options, sanitize_overflow=False)
 
 
 def _bool_op(transformer: Any, node: ast.BoolOp) -> ast.expr:
