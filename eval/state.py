@@ -122,7 +122,8 @@ class State:
     def __init__(self, model: Any) -> None:
         self._model = model
         self._first = {entry.name: entry for entry in entries(model, duplicates=True)}
-        self._of_one_number: list[Entry] | None = None
+        self._of_one_number: list[tuple[Entry, tuple[int, float | None]]] | None = None
+        """What nothing was found for yet, each with its number of elements and the number that all are."""
 
     def missing(self, wanted: list[dict[str, Any]]) -> list[int]:
         """Return which of `wanted`, each a name and a shape, this module does not keep."""
@@ -140,20 +141,19 @@ class State:
         """
         if self._of_one_number is None:
             self._of_one_number = [
-                entry
+                (entry, (entry.tensor.numel(), one_number(entry.tensor)))
                 for entry in entries(self._model)
                 if made_of_one_number(entry) and entry.tensor.is_contiguous()
             ]
-        left = self._of_one_number
         missing = []
         for index, one in enumerate(wanted):
             what = (one["numel"], one["number"])
-            alike = [e for e in left if (e.tensor.numel(), one_number(e.tensor)) == what]
-            found = next((e for e in alike if e.name == one["name"]), alike[0] if alike else None)
+            alike = [entry for entry, is_of in self._of_one_number if is_of == what]
+            found = next((entry for entry in alike if entry.name == one["name"]), alike[0] if alike else None)
             if found is None:
                 missing.append(index)
                 continue
-            left = self._of_one_number = [entry for entry in left if entry is not found]
+            self._of_one_number = [pair for pair in self._of_one_number if pair[0] is not found]
             self._first[one["name"]] = found
         return missing
 

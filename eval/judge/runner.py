@@ -126,6 +126,16 @@ class Runner:
         """
         return list(self._parse(Missing, self._ask({"op": "adopt", "key": key, "wanted": wanted})).missing)
 
+    def write(self, key: str, name: str, start: int, values: dict[str, Any]) -> None:
+        """Write values, described as they lie in shared memory, into a tensor that an instance keeps.
+
+        Raises:
+            FaultRaised: as `call`.
+
+        """
+        message = {"op": "state", "key": key, "name": name, "start": start, "values": values}
+        self.live = [(offset, size) for offset, size in self._parse(Made, self._ask(message)).live]
+
     def call(
         self, key: str, inputs: list[dict[str, Any]], *, forced: int | None = None, hold: bool = False,
         suppress: bool = False, guard: bool = False,

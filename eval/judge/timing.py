@@ -110,10 +110,22 @@ class TimingSession:
         trusted = [stats.median(c.event_ms) for c in self._contestants if c.trusted]
         together = sum(stats.median(c.rung_ms) for c in self._contestants)
         waits = any(contestant.waits for contestant in self._contestants)
-        self.calls = 1 if waits else min(calls_a_turn(min(trusted), together), most, MOST_CALLS)
+        self._set_calls(1 if waits else min(calls_a_turn(min(trusted), together), most, MOST_CALLS))
+
+    def _set_calls(self, calls: int) -> None:
+        self.calls = calls
         for contestant in self._contestants:
             contestant.clear()
-            contestant.calls = self.calls
+            contestant.calls, contestant.late_turns = calls, 0
+
+    def _try_calls(self) -> bool:
+        """Take one round of as many calls a turn; False where a turn was not queued when it was opened.
+
+        A launch waits where a driver's queue is full, behind a gate that opens when all is queued.
+        """
+        self._calibrate()
+        self._round()
+        return self.calls == 1 or not any(contestant.late_turns for contestant in self._contestants)
 
     def run(self, target: Contestant, against: Contestant, budget_s: float, most_calls: int) -> None:
         """Take turns until the ratio of `against` to `target` is precise enough or the budget ends.
@@ -132,8 +144,8 @@ class TimingSession:
         for contestant in self._contestants:
             contestant.waits = contestant.late_turns >= _WARM_UP_CALLS - 1
         self._choose_calls(most_calls)
-        self._calibrate()
-        self._round()
+        while not self._try_calls():
+            self._set_calls(max(1, self.calls // 4))
         for contestant in self._contestants:
             contestant.clear()
         deadline = time.monotonic() + budget_s

@@ -139,11 +139,7 @@ class Weights:
             self._region.tensor(desc).copy_(piece)
             if piece.is_cuda:
                 torch.cuda.synchronize()
-            message: dict[str, Any] = {
-                "op": "state", "key": self._key, "name": name, "start": start,
-                "values": desc.model_dump(mode="json"),
-            }  # fmt: skip
-            self._runner.ask_plain(message)
+            self._runner.write(self._key, name, start, desc.model_dump(mode="json"))
 
 
 def fresh(first: torch.Tensor, entry: Entry, rng: torch.Generator) -> torch.Tensor:

@@ -85,6 +85,6 @@ def _words(value: Any, *, constant: bool) -> tuple[str, Any] | None:
 
 def _number(value: float, *, constant: bool) -> tuple[str, Any] | None:
     if constant:
-        return ("value", value) if math.isfinite(value) else None
+        return ("value", value) if type(value) is not float or math.isfinite(value) else None
     long = type(value) is int and not -_LONG <= value < _LONG
     return "value", 16 * _LONG if long else _NUMBERS[type(value)]

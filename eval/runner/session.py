@@ -140,7 +140,7 @@ class Session:
         if self._plan.interpreted is not None:
             self._plan.interpreted.provenance.given([values])
         self._settle()
-        return {}
+        return {"live": self._memory.live()[:400]}
 
     def _inputs(self, items: list[dict[str, Any]]) -> list[Any]:
         return [decode(item["value"]) if "value" in item else self._input(item["tensor"]) for item in items]

@@ -16,10 +16,10 @@ def lookback(x_ptr, o_ptr, pre_ptr, flag_ptr, N, M, NB, BLOCK: tl.constexpr):
     if blk > 0:
         while tl.load(flag_ptr + row * NB + blk - 1, volatile=True) == 0:
             pass
-        before = tl.load(pre_ptr + row * NB + blk - 1)
+        before = tl.load(pre_ptr + row * NB + blk - 1, volatile=True)
     tl.store(pre_ptr + row * NB + blk, before + tl.sum(v, axis=0))
     tl.debug_barrier()
-    tl.store(flag_ptr + row * NB + blk, 1)
+    tl.atomic_xchg(flag_ptr + row * NB + blk, 1, sem="release")
     tl.store(o_ptr + row * M + offs, tl.cumsum(v, axis=0) + before, mask=offs < M)
 
 
