@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=40)
     parser.add_argument("--seconds", type=float, default=2.0, help="time budget of one session")
     arguments = parser.parse_args()
+    arguments.output.mkdir(parents=True, exist_ok=True)
     problem = load_problem("cumsum_exclusive")
     assert problem.solution is not None
     assert problem.current_code is not None
@@ -58,9 +59,9 @@ def main() -> None:
             ring.close()
             torch.cuda.empty_cache()
             print(json.dumps(rows[-1]), flush=True)
+            result = {"gpu": identity(), "torch": torch.__version__, "rows": rows}
+            (arguments.output / "clock_audit.json").write_text(json.dumps(result, indent=1))
     zygote.close()
-    result = {"gpu": identity(), "torch": torch.__version__, "rows": rows}
-    (arguments.output / "clock_audit.json").write_text(json.dumps(result, indent=1))
 
 
 def trials(ring: Ring, arguments: argparse.Namespace) -> dict[str, Any]:

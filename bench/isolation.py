@@ -74,6 +74,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--size", default="full")
     arguments = parser.parse_args()
+    arguments.output.mkdir(parents=True, exist_ok=True)
     problem = load_problem("cumsum_exclusive")
     cuda = arguments.device == "cuda"
     fresh = [fresh_python(problem, arguments.device) for _ in range(arguments.repeat)]
@@ -90,8 +91,8 @@ def main() -> None:
             arena_and_native(problem, zygote, name, arguments.size) for name in ("solution", "current")
         ]
     zygote.close()
-    (arguments.output / f"isolation_{arguments.device}.json").write_text(json.dumps(result, indent=1))
     print(json.dumps(result, indent=1))
+    (arguments.output / f"isolation_{arguments.device}.json").write_text(json.dumps(result, indent=1))
 
 
 def spread(values: list[float]) -> list[float]:

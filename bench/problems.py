@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from eval import Judge
+from eval import Judge, JudgeFailedError
 from eval.judge.gpu import identity
 from eval.records import Job, Timing, Verdict
 from harness.problems import load_problem, problem_names
@@ -38,7 +38,12 @@ def main() -> None:
     with Judge("cuda") as judge, (options.output / "problems.jsonl").open("w") as verdicts:
         for name in options.problems.split(",") if options.problems else problem_names():
             start = time.perf_counter()
-            verdict = judged(judge, name, options.size)
+            try:
+                verdict = judged(judge, name, options.size)
+            except JudgeFailedError as error:
+                rows.append({"problem": name, "verdict": "error (ours)", "detail": str(error)})
+                print(json.dumps(rows[-1]), flush=True)
+                continue
             verdicts.write(json.dumps({"problem": name, **verdict.model_dump(mode="json")}) + "\n")
             verdicts.flush()
             rows.append(row(name, verdict, time.perf_counter() - start))

@@ -1,4 +1,5 @@
-"""How good is the clock? Run on a CUDA GPU; each part writes a JSON file, and all of them one table.
+"""How good is the clock? Run on a CUDA GPU; each part writes a JSON file, row by row, and all
+of them one table.
 
 nsight           the judge's medians beside Nsight Compute's gpu__time_duration, from 5 us to 8 ms
 aa               the expert solution against itself: how often it is called a gain
@@ -8,6 +9,7 @@ identity         the reference handed in as the candidate, for ten operators
 seed             eager, compile, current code, expert solution, copy and floor beside do_bench
 
 Usage: python bench/timing.py --output FOLDER [--parts nsight,aa,...] [--pairs N] [--seconds S]
+                              [--most-seconds S]
 """
 
 from __future__ import annotations
@@ -17,8 +19,9 @@ import json
 import statistics
 import subprocess
 import sys
+import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +33,13 @@ from eval import Judge
 from eval.judge.gpu import copy_gb_per_s, identity
 from eval.judge.processes import Zygote
 from eval.records import Job, Passed, Problem, SizeProfile, Timing
+from harness.errors import HarnessError
 from harness.machine import Profiler, profiler
 from harness.problems import load_problem
 from harness.profile import measured
 from harness.prompts import load_stage
 
+Rows = Iterator[dict[str, Any]]
 SEED = load_problem("cumsum_exclusive")
 assert SEED.solution is not None
 assert SEED.current_code is not None
@@ -55,14 +60,18 @@ def main() -> None:
     parser.add_argument("--parts", default=",".join(PARTS))
     parser.add_argument("--pairs", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=5.0, help="time budget of one session")
+    parser.add_argument("--most-seconds", type=float, default=3600.0, help="of all pairs of one row")
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     here = identity() | {"torch": torch.__version__}
     for part in arguments.parts.split(","):
-        rows = PARTS[part](arguments)
-        text = json.dumps({"part": part, "machine": here, "rows": rows}, indent=1)
-        (arguments.output / f"timing_{part}.json").write_text(text)
-        write_table(arguments.output)
+        rows = []
+        for row in PARTS[part](arguments):
+            rows.append(row)
+            print(json.dumps(row), flush=True)
+            text = json.dumps({"part": part, "machine": here, "rows": rows}, indent=1)
+            (arguments.output / f"timing_{part}.json").write_text(text)
+            write_table(arguments.output)
 
 
 def shaped(name: str) -> Problem:
@@ -87,8 +96,8 @@ def ring(job: Job, zygote: Zygote, **roles: str) -> Ring:
     return made
 
 
-def nsight(arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    zygote, found, rows = Zygote(cuda=True), profiler(), []
+def nsight(arguments: argparse.Namespace) -> Rows:
+    zygote, found = Zygote(cuda=True), profiler()
     kernels = [*((name, "solution", SOLUTION) for name in SHAPES), ("3 ms", "current", CURRENT)]
     for name, what, code in kernels:
         job = job_of(shaped(name), code)
@@ -97,18 +106,24 @@ def nsight(arguments: argparse.Namespace) -> list[dict[str, Any]]:
         profiler_ms = running.profiled()
         running.close()
         torch.cuda.empty_cache()
-        readings = [ncu_ms_of(job, found) for _ in range(NCU_READINGS)]
-        ncu_ms = statistics.median(readings)
-        rows.append({
+        yield {
             "code": what, "shape": SHAPES[name], "events_ms": timing.candidate_ms.model_dump(),
-            "judge_ms": timing.judge_ms, "ncu_ms": ncu_ms, "ncu_readings_ms": readings,
-            "profiler_ms": profiler_ms,
-            "error_us": 1e3 * (timing.candidate_ms.median - ncu_ms),
-            "error_percent": 100 * (timing.candidate_ms.median / ncu_ms - 1),
-        })  # fmt: skip
-        print(json.dumps(rows[-1]), flush=True)
+            "judge_ms": timing.judge_ms, "profiler_ms": profiler_ms,
+            **beside_ncu(job, found, timing.candidate_ms.median),
+        }  # fmt: skip
     zygote.close()
-    return rows
+
+
+def beside_ncu(job: Job, found: Profiler, median_ms: float) -> dict[str, Any]:
+    try:
+        readings = [ncu_ms_of(job, found) for _ in range(NCU_READINGS)]
+    except HarnessError as error:
+        return {"ncu_ms": None, "why": str(error)}
+    ncu_ms = statistics.median(readings)
+    return {
+        "ncu_ms": ncu_ms, "ncu_readings_ms": readings, "error_us": 1e3 * (median_ms - ncu_ms),
+        "error_percent": 100 * (median_ms / ncu_ms - 1),
+    }  # fmt: skip
 
 
 def ncu_ms_of(job: Job, found: Profiler) -> float:
@@ -116,13 +131,16 @@ def ncu_ms_of(job: Job, found: Profiler) -> float:
     return sum(kernel.duration_ns for kernel in kernels) / 1e6
 
 
-def called(running: Ring, pairs: int, seconds: float) -> dict[str, Any]:
-    """Run sessions, and count what is decided."""
-    timings = [running.time(seconds) for _ in range(pairs)]
+def called(running: Ring, pairs: int, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Run sessions, as many as there is time for and two at least, and count what is decided."""
+    timings: list[Timing] = []
+    deadline = time.monotonic() + arguments.most_seconds
+    while len(timings) < min(2, pairs) or (len(timings) < pairs and time.monotonic() < deadline):
+        timings.append(running.time(arguments.seconds))
     running.close()
     gains = [timing.speedup.current.median for timing in timings if timing.speedup.current is not None]
     return {
-        "pairs": pairs,
+        "pairs": len(timings),
         "decisions": Counter(str(timing.decision) for timing in timings),
         "median_ms": statistics.median(timing.candidate_ms.median for timing in timings),
         "gain": quantiles(gains),
@@ -135,27 +153,23 @@ def quantiles(values: list[float]) -> dict[str, float]:
     return {"low_2.5": cuts[0], "median": statistics.median(values), "high_97.5": cuts[-1]}
 
 
-def aa(arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    zygote, rows = Zygote(cuda=True), []
+def aa(arguments: argparse.Namespace) -> Rows:
+    zygote = Zygote(cuda=True)
     for name in ("50 us", "3 ms"):
         running = ring(job_of(shaped(name), SOLUTION), zygote, current=SOLUTION, eager=SOLUTION)
-        rows.append({"shape": SHAPES[name], **called(running, arguments.pairs, arguments.seconds)})
-        print(json.dumps(rows[-1]), flush=True)
+        yield {"shape": SHAPES[name], **called(running, arguments.pairs, arguments)}
     zygote.close()
-    return rows
 
 
-def power(arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    zygote, rows = Zygote(cuda=True), []
+def power(arguments: argparse.Namespace) -> Rows:
+    zygote = Zygote(cuda=True)
     for what, share, candidate_is_slow in (("gain", 0.03, False), ("loss", 0.02, True)):
         slow = SOLUTION + SLOWED.format(share=share)
         code, current = (slow, SOLUTION) if candidate_is_slow else (SOLUTION, slow)
         running = ring(job_of(shaped("3 ms"), code), zygote, current=current, eager=SOLUTION)
-        row = called(running, max(1, arguments.pairs // 2), arguments.seconds)
-        rows.append({"true": what, "more_rows": share, **row})
-        print(json.dumps(rows[-1]), flush=True)
+        row = called(running, max(1, arguments.pairs // 2), arguments)
+        yield {"true": what, "more_rows": share, **row}
     zygote.close()
-    return rows
 
 
 def variants() -> list[str]:
@@ -175,21 +189,18 @@ def timed(judge: Judge, job: Job) -> Timing | None:
     return verdict.timing
 
 
-def reproducibility(_: argparse.Namespace) -> list[dict[str, Any]]:
-    runs = []
-    for _run in range(2):
-        with Judge("cuda") as judge:
-            runs.append([timed(judge, job_of(shaped("0.8 ms"), code)) for code in variants()])
-    rows = []
-    for first, second in zip(*runs, strict=True):
-        gains = [t.speedup.eager.median for t in (first, second) if t is not None and t.speedup.eager]
-        rows.append({"speedups": gains, "ratio": gains[1] / gains[0] if len(gains) > 1 else None})
-        print(json.dumps(rows[-1]), flush=True)
-    return rows
+def reproducibility(_: argparse.Namespace) -> Rows:
+    with Judge("cuda") as judge:
+        before = [timed(judge, job_of(shaped("0.8 ms"), code)) for code in variants()]
+    with Judge("cuda") as judge:
+        for code, first in zip(variants(), before, strict=True):
+            second = timed(judge, job_of(shaped("0.8 ms"), code))
+            gains = [t.speedup.eager.median for t in (first, second) if t is not None and t.speedup.eager]
+            yield {"speedups": gains, "ratio": gains[1] / gains[0] if len(gains) > 1 else None}
 
 
-def identical(arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    zygote, rows = Zygote(cuda=True), []
+def identical(arguments: argparse.Namespace) -> Rows:
+    zygote = Zygote(cuda=True)
     for name, expression in OPERATORS.items():
         reference = OPERATOR.format(expression=expression)
         problem = SEED.problem.model_copy(update={
@@ -203,17 +214,14 @@ def identical(arguments: argparse.Namespace) -> list[dict[str, Any]]:
         torch.cuda.empty_cache()
         ratio = timing.speedup.eager
         assert ratio is not None
-        rows.append({
+        yield {
             "operator": name, "ms": timing.candidate_ms.median, "speedup": ratio.model_dump(),
             "holds_one": ratio.low <= 1 <= ratio.high,
-        })  # fmt: skip
-        print(json.dumps(rows[-1]), flush=True)
+        }  # fmt: skip
     zygote.close()
-    return rows
 
 
-def seed(arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
+def seed(arguments: argparse.Namespace) -> Rows:
     with Judge("cuda") as judge:
         timing = timed(judge, Job(problem=SEED.problem, code=SOLUTION, current_code=CURRENT))
     assert timing is not None
@@ -234,10 +242,8 @@ def seed(arguments: argparse.Namespace) -> list[dict[str, Any]]:
             capture_output=True, text=True, check=True,
         )  # fmt: skip
         median = quantity.model_dump() if quantity is not None else None
-        rows.append({"what": what, "ours_ms": median, "do_bench_ms": json.loads(done.stdout)})
-        print(json.dumps(rows[-1]), flush=True)
-    rows.append({"what": "floor", "ms": timing.floor_ms, "copy_gb_per_s": copy_gb_per_s()})
-    return rows
+        yield {"what": what, "ours_ms": median, "do_bench_ms": json.loads(done.stdout)}
+    yield {"what": "floor", "ms": timing.floor_ms, "copy_gb_per_s": copy_gb_per_s()}
 
 
 def write_table(folder: Path) -> None:
@@ -262,7 +268,7 @@ def cell(value: Any) -> str:
     return "not measured" if value is None else str(value)
 
 
-PARTS: dict[str, Callable[[argparse.Namespace], list[dict[str, Any]]]] = {
+PARTS: dict[str, Callable[[argparse.Namespace], Rows]] = {
     "nsight": nsight, "aa": aa, "power": power, "reproducibility": reproducibility,
     "identity": identical, "seed": seed,
 }  # fmt: skip
