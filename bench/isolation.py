@@ -24,7 +24,6 @@ from eval.judge.processes import Zygote
 from eval.judge.reference import CaseReference
 from eval.judge.regions import DeviceRegion, HostRegion, Region
 from eval.judge.runner import Runner
-from eval.judge.trial import hidden_paths
 from eval.records import Case, Limits
 from harness.problems import ProblemFolder, load_problem
 
@@ -115,7 +114,7 @@ def warm_runner(problem: ProblemFolder, zygote: Zygote, *, cuda: bool) -> dict[s
     caller = Caller(problem.problem, region)
     caller.prepare(case, "uniform")
     marks = [time.monotonic()]
-    runner = Runner(zygote, region, Limits(), hidden=hidden_paths(), cuda=cuda)
+    runner = Runner(zygote, region, Limits(), cuda=cuda)
     marks.append(time.monotonic())
     assert problem.solution is not None
     runner.load(problem.solution.read_text(), "ModelNew")
@@ -149,7 +148,7 @@ def arena_and_native(problem: ProblemFolder, zygote: Zygote, name: str, size: st
     case = CaseReference(problem.problem, Case(name=size, constants=constants))
     region = DeviceRegion(4 * rows * columns, int(1.1 * moved) + (1 << 29))
     caller, key = Caller(problem.problem, region), instance_key(case)
-    runner = Runner(zygote, region, Limits(seconds=600), hidden=hidden_paths(), cuda=True)
+    runner = Runner(zygote, region, Limits(seconds=600), cuda=True)
     runner.load(path.read_text(), "ModelNew")
     runner.instance(key, case.init)
     arena = []

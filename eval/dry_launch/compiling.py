@@ -16,7 +16,6 @@ from eval.judge.reference import CaseReference, size_case
 from eval.judge.regions import HostRegion, strides
 from eval.judge.runner import Runner
 from eval.judge.shapes import official_sizes
-from eval.judge.trial import hidden_paths
 from eval.plain import encode
 from eval.runner.cache_pack import MOST_BYTES
 from eval.tensors import dtype_name
@@ -66,7 +65,7 @@ class AheadCompiler:
         """
         messages = self._messages(job)
         with closing(HostRegion(MOST_BYTES, 0)) as region:
-            runner = Runner(self._zygote, region, _bounded(job.limits), hidden=hidden_paths(), cuda=False)
+            runner = Runner(self._zygote, region, _bounded(job.limits), cuda=False)
             try:
                 at_work(runner.pid)
                 self._note(runner, job, messages)

@@ -15,7 +15,6 @@ from eval.judge.answers import Answer, Count, Seen, Text
 from eval.judge.faults import FaultRaised
 from eval.judge.regions import HostRegion
 from eval.judge.runner import Runner
-from eval.judge.trial import hidden_paths
 from eval.plain import encode
 from eval.records import Failed
 from eval.tensors import dtype_name
@@ -78,7 +77,7 @@ class DryLauncher:
         the CPU; what its kernels would have written is missing there.
         """
         with closing(HostRegion(1, 1)) as region:
-            runner = Runner(self._zygote, region, limits, hidden=hidden_paths(), cuda=False)
+            runner = Runner(self._zygote, region, limits, cuda=False)
             try:
                 return self._report(self._ask(runner, code, cases, wanted))
             except FaultRaised as raised:
@@ -95,7 +94,7 @@ class DryLauncher:
         to be launched in the interpreter is compiled first.
         """
         with closing(HostRegion(1, 1)) as region:
-            runner = Runner(self._zygote, region, limits, hidden=hidden_paths(), cuda=False)
+            runner = Runner(self._zygote, region, limits, cuda=False)
             try:
                 self._load(runner, code, plain=True)
                 if seen is not None:

@@ -17,7 +17,6 @@ from eval.judge.result import flops_of
 from eval.judge.runner import Runner
 from eval.judge.session_times import SessionTimes
 from eval.judge.timing import Contestant
-from eval.judge.trial import hidden_paths
 from eval.judge.weights import transfer_bytes
 from eval.records import Case, Job, Limits
 from eval.tensors import dtype_name
@@ -124,7 +123,7 @@ class Baselines:
 
     def _start(self, role: str, code: str, class_name: str, job: Job, *, compiled: bool = False) -> None:
         region = self._region()
-        runner = Runner(self._zygote, region, _LIMITS, hidden=hidden_paths(), cuda=True)
+        runner = Runner(self._zygote, region, _LIMITS, cuda=True)
         self._runners.append(runner)
         caller = Caller(job.problem, region, self.private)
         key = instance_key(self.case)

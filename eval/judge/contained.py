@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from eval import protocol
 from eval.gate import Gate, new_page
 from eval.judge.faults import BrokenJudgeError, FaultRaised, failed
+from eval.judge.hidden_paths import hidden_paths
 from eval.judge.printed import Printed
 from eval.judge.processes import Zygote, clean_environment
 from eval.runner.sandbox import (
@@ -42,9 +43,7 @@ _KILLED = -9
 class Contained:
     """One forked process inside its walls, and the channel to it."""
 
-    def __init__(
-        self, zygote: Zygote, region: Region, limits: Limits, *, hidden: tuple[str, ...], cuda: bool
-    ) -> None:
+    def __init__(self, zygote: Zygote, region: Region, limits: Limits, *, cuda: bool) -> None:
         self._zygote, self._limits = zygote, limits
         self._folder = zygote.new_folder()
         self._ended = self._collected = False
@@ -65,7 +64,7 @@ class Contained:
         self._cgroup = self._confine()
         self.report = SandboxReport(active=(), missing=())
         self._entered = False
-        self._start(region, hidden, cuda=cuda)
+        self._start(region, cuda=cuda)
 
     def _confine(self) -> Cgroup | None:
         group = Cgroup.create(int(self._limits.host_memory_gb * 1e9), _TASKS)
@@ -78,10 +77,10 @@ class Contained:
             return None
         return group
 
-    def _start(self, region: Region, hidden: tuple[str, ...], *, cuda: bool) -> None:
+    def _start(self, region: Region, *, cuda: bool) -> None:
         """Send the process inside its walls; `enter` waits until it is there."""
         policy = SandboxPolicy(
-            scratch=str(self._folder), hidden=hidden, cuda=cuda, scratch_bytes=_SCRATCH_BYTES,
+            scratch=str(self._folder), hidden=hidden_paths(), cuda=cuda, scratch_bytes=_SCRATCH_BYTES,
             host_memory_bytes=int(self._limits.host_memory_gb * 1e9),
             cpu_seconds=int(self._limits.seconds) * 4, max_file_bytes=_FILE_BYTES,
             max_open_files=_OPEN_FILES, max_processes=_TASKS,

@@ -47,13 +47,12 @@ class Runner:
     """A process that has loaded one piece of code."""
 
     def __init__(
-        self, zygote: Zygote, region: Region, limits: Limits, *, hidden: tuple[str, ...], cuda: bool,
-        wait: bool = True,
-    ) -> None:  # fmt: skip
+        self, zygote: Zygote, region: Region, limits: Limits, *, cuda: bool, wait: bool = True
+    ) -> None:
         """Start the process; without `wait`, call `enter` before anything is asked of it."""
         self._region, self._limits = region, limits
         self._fault: FaultRaised | None = None
-        self._process = Contained(zygote, region, limits, hidden=hidden, cuda=cuda)
+        self._process = Contained(zygote, region, limits, cuda=cuda)
         self.live: list[tuple[int, int]] = []
         self.weights: dict[str, Weights] = {}
         """What instances keep, by key; those without weights are not here."""

@@ -17,7 +17,6 @@ from eval.judge.proposals import references
 from eval.judge.reference import CaseReference, size_case
 from eval.judge.regions import DeviceRegion, HostRegion, Region, bytes_needed
 from eval.judge.runner import Runner
-from eval.judge.trial import hidden_paths
 from eval.judge.weights import transfer_bytes
 from eval.records import Passed, Tracks, Verdict
 from eval.stage.check import SCOPE, StageReport, check_stage
@@ -121,7 +120,7 @@ class StageJudge:
         case = max(cases, key=lambda one: bytes_needed(one.inputs, HostRegion.align, 1))
         with closing(self._region(case)) as region:
             region.poison([])
-            runner = Runner(self._zygote, region, job.limits, hidden=hidden_paths(), cuda=self._cuda)
+            runner = Runner(self._zygote, region, job.limits, cuda=self._cuda)
             try:
                 runner.load(code, "ModelNew", tf32=job.problem.tf32)
                 caller = Caller(job.problem, region)

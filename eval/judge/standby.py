@@ -15,7 +15,6 @@ from eval.cuda.driver import CudaDriverError
 from eval.judge.faults import BrokenJudgeError, FaultRaised
 from eval.judge.regions import DeviceRegion, Region
 from eval.judge.runner import Runner
-from eval.judge.trial import hidden_paths
 
 if TYPE_CHECKING:
     from eval.judge.processes import Zygote
@@ -79,7 +78,7 @@ class Standby:
         torch.cuda.synchronize()
         self._place = region, limits
         with suppress(BrokenJudgeError):
-            self._waiting = Runner(self._zygote, region, limits, hidden=hidden_paths(), cuda=True, wait=False)
+            self._waiting = Runner(self._zygote, region, limits, cuda=True, wait=False)
 
     def _other(self, home: DeviceRegion) -> DeviceRegion | None:
         if self._second is None and _room_for(home.size_bytes):

