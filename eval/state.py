@@ -5,17 +5,23 @@ Judge and runner share it, so that a name means the same tensor on both sides.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any, Literal, NamedTuple
 
 import torch
 from torch.nn import functional
+from torch.nn.modules.module import register_module_parameter_registration_hook
 from torch.overrides import TorchFunctionMode
 
 _DROP_NAMES = ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout")
 _DROPS = frozenset(getattr(functional, name) for name in _DROP_NAMES) | {torch.dropout}
 _DROPS_AT = 4
 """Place of `dropout_p` among the arguments of attention."""
+_STATISTICS = ("running_mean", "running_var")
+_LOOKED_AT, _LAST_BITS = 1 << 16, 8
 Kind = Literal["parameter", "buffer", "attribute"]
 
 
@@ -27,14 +33,38 @@ class Entry(NamedTuple):
     tensor: torch.Tensor
 
 
-def entries(model: Any, *, duplicates: bool = False) -> list[Entry]:
-    """Return every tensor that the module and those below it keep, in a fixed order.
+Order = dict[int, int]
+"""When parameters were registered, by their identity."""
+
+
+@contextmanager
+def registration_order() -> Iterator[Order]:
+    """Note the order in which modules that are constructed meanwhile register their parameters.
+
+    `named_parameters` has a module's own before those of its submodules, whenever they were made.
+    """
+    order: Order = {}
+
+    def note(_module: Any, _name: str, parameter: Any) -> None:
+        order.setdefault(id(parameter), len(order))
+
+    hook = register_module_parameter_registration_hook(note)
+    try:
+        yield order
+    finally:
+        hook.remove()
+
+
+def entries(model: Any, *, duplicates: bool = False, order: Order | None = None) -> list[Entry]:
+    """Return every tensor that the module and those below it keep, in a fixed order: that of `order` first.
 
     With `duplicates`, a tensor that has several names is there under each.
     """
     if not isinstance(model, torch.nn.Module):
         return []
-    parameters = model.named_parameters(remove_duplicate=not duplicates)
+    named = model.named_parameters(remove_duplicate=not duplicates)
+    made = order or {}
+    parameters = sorted(named, key=lambda pair: made.get(id(pair[1]), len(made)))
     buffers = model.named_buffers(remove_duplicate=not duplicates)
     found = [Entry(name, "parameter", tensor) for name, tensor in parameters]
     found += [Entry(name, "buffer", tensor) for name, tensor in buffers]
@@ -103,27 +133,27 @@ class NoDropout(TorchFunctionMode):
         return func(*args, **named)
 
 
-def one_number(tensor: torch.Tensor) -> float | None:
-    """Return the number that all elements are, as a constructor leaves a new scale or bias; else None."""
-    if not tensor.is_floating_point() or not tensor.numel():
-        return None
+def is_statistic(name: str) -> bool:
+    """Tell whether a tensor of this name holds the running statistics of a normalisation."""
+    return name.endswith(_STATISTICS)
+
+
+def contents(tensor: torch.Tensor) -> list[float]:
+    """Sum up some of the elements, by place and by magnitude: what differs in a last bit comes out alike."""
     flat = tensor.detach().reshape(-1)
-    return float(flat[0]) if bool((flat == flat[0]).all()) else None
-
-
-def made_of_one_number(entry: Entry) -> bool:
-    """Tell whether a constructor sets this parameter to one number, whatever its seed."""
-    return entry.kind == "parameter" and one_number(entry.tensor) is not None
+    flat = flat[:: max(1, flat.numel() // _LOOKED_AT)].double()
+    waves = torch.arange(flat.numel(), dtype=torch.float64, device=flat.device).cos_()
+    return [float((flat * waves).sum()), float(flat.abs().sum())]
 
 
 class State:
     """Writes into the tensors of one module, in pieces."""
 
-    def __init__(self, model: Any) -> None:
-        self._model = model
+    def __init__(self, model: Any, order: Order | None = None) -> None:
+        self._model, self._order = model, order
         self._first = {entry.name: entry for entry in entries(model, duplicates=True)}
-        self._of_one_number: list[tuple[Entry, tuple[int, float | None]]] | None = None
-        """What nothing was found for yet, each with its number of elements and the number that all are."""
+        self._free: list[tuple[Entry, list[float]]] | None = None
+        """What stands for nothing yet, with its contents."""
 
     def missing(self, wanted: list[dict[str, Any]]) -> list[int]:
         """Return which of `wanted`, each a name and a shape, this module does not keep."""
@@ -133,27 +163,24 @@ class State:
         entry = self._first.get(name)
         return entry is not None and list(entry.tensor.shape) == shape and entry.tensor.is_contiguous()
 
-    def adopt(self, wanted: list[dict[str, Any]]) -> list[int]:
-        """Let parameters of other names stand for `wanted`, in the order in which both sides made them.
+    def adopt(self, wanted: list[dict[str, Any]], by: str) -> list[int]:
+        """Let tensors of other names stand for `wanted`, which a constructor makes alike under every seed.
 
-        Each of `wanted` is a name, a number of elements, and the one number that all of them are; what
-        stands for it agrees in the last two. Returns which none stands for.
+        Each of `wanted` is a name, a shape and contents. They are found `by` ``name``, ``shape`` or ``size``,
+        in the order in which both sides registered them; a table of other dimensions is another one. Returns
+        which none stands for.
         """
-        if self._of_one_number is None:
-            self._of_one_number = [
-                (entry, (entry.tensor.numel(), one_number(entry.tensor)))
-                for entry in entries(self._model)
-                if made_of_one_number(entry) and entry.tensor.is_contiguous()
-            ]
+        if self._free is None:
+            kept = entries(self._model, order=self._order)
+            usable = [e for e in kept if e.tensor.is_contiguous() and e.tensor.is_floating_point()]
+            self._free = [(entry, contents(entry.tensor)) for entry in usable]
         missing = []
         for index, one in enumerate(wanted):
-            what = (one["numel"], one["number"])
-            alike = [entry for entry, is_of in self._of_one_number if is_of == what]
-            found = next((entry for entry in alike if entry.name == one["name"]), alike[0] if alike else None)
+            found = next((e for e, inside in self._free if _stands_for(e, inside, one, by)), None)
             if found is None:
                 missing.append(index)
                 continue
-            self._of_one_number = [pair for pair in self._of_one_number if pair[0] is not found]
+            self._free = [pair for pair in self._free if pair[0] is not found]
             self._first[one["name"]] = found
         return missing
 
@@ -178,3 +205,18 @@ class State:
         if getattr(owner, leaf, None) is not entry.tensor:
             setattr(owner, leaf, entry.tensor)
         return entry
+
+
+def _stands_for(entry: Entry, inside: list[float], wanted: dict[str, Any], by: str) -> bool:
+    if is_statistic(entry.name) != is_statistic(wanted["name"]):
+        return False
+    if entry.kind != "parameter" and not is_statistic(entry.name):
+        return False
+    shape, other = list(entry.tensor.shape), wanted["shape"]
+    agrees = {"name": entry.name == wanted["name"], "shape": shape == other, "size": True}[by]
+    long, other_long = [n for n in shape if n != 1], [n for n in other if n != 1]
+    flat = math.prod(shape) == math.prod(other) and min(len(long), len(other_long)) <= 1
+    if not agrees or not (long == other_long or flat):
+        return False
+    allowed = _LAST_BITS * torch.finfo(entry.tensor.dtype).eps * max(inside[1], wanted["contents"][1])
+    return all(abs(a - b) <= allowed for a, b in zip(inside, wanted["contents"], strict=True))

@@ -108,6 +108,22 @@ REFERENCES = {
         "self.one = nn.Parameter(torch.ones(n))\nself.two = nn.Parameter(torch.ones(n))",
         "return torch.sin(x * self.one) * self.two",
     ),
+    "norm and scale": (
+        "self.norm = nn.LayerNorm(n)\nself.scale = nn.Parameter(torch.ones(n))",
+        "return torch.tanh(self.norm(x)) * self.scale",
+    ),
+    "norm that does not train": ("self.bn = nn.BatchNorm1d(n).eval()", "return self.bn(x)"),
+    "identity": (
+        """
+        self.fc = nn.Linear(n, n, bias=False)
+        nn.init.eye_(self.fc.weight)
+        self.w = nn.Parameter(torch.randn(n))
+        """,
+        "return self.fc(x) * self.w",
+    ),
+    "table": ("self.table = nn.Parameter(torch.zeros(1, 1, n))", "return (x + self.table)[0]"),
+    "temperature": ("self.t = nn.Parameter(torch.ones(1) / 7 ** 0.5)", "return x * self.t"),
+    "one random number": ("self.fc = nn.Linear(n, 1)", "return x * self.fc.weight[0] + self.fc.bias"),
     "one scale": ("self.scale = nn.Parameter(torch.tensor(1.0))", "return x * self.scale"),
     "norm and linear": (
         "self.fc = nn.Linear(n, 2)\nself.norm = nn.LayerNorm(n)",
@@ -166,6 +182,64 @@ PASSES = {
         "self.h = self.h + x.sum(0)\nreturn run(x, self.gamma, self.h)",
         "seed",
     ),
+    "flat, in the order of the reference": (
+        "norm and scale",
+        """
+        self.gamma, self.beta = nn.Parameter(torch.ones(n)), nn.Parameter(torch.zeros(n))
+        self.factor = nn.Parameter(torch.ones(n))
+        """,
+        """
+        y = torch.tanh(nn.functional.layer_norm(x, x.shape[1:], self.gamma, self.beta))
+        return run(y, self.factor, 0 * self.beta)
+        """,
+        "seed",
+    ),
+    "one kept by name, which another must not take": (
+        "norm and scale",
+        "self.a = nn.Parameter(torch.ones(n))\nself.norm = nn.LayerNorm(n)",
+        """
+        y = torch.tanh(nn.functional.layer_norm(x, x.shape[1:], self.norm.weight, self.norm.bias))
+        return run(y, self.a, 0 * self.norm.bias)
+        """,
+        "seed",
+    ),
+    "statistics under their names": (
+        "norm that does not train",
+        "self.bn = nn.BatchNorm1d(n)",
+        """
+        scale = self.bn.weight / (self.bn.running_var + 1e-5).sqrt()
+        return run(x - self.bn.running_mean, scale, self.bn.bias)
+        """,
+        "state_dict",
+    ),
+    "statistics kept as parameters before the others": (
+        "norm that does not train",
+        """
+        self.running_mean = nn.Parameter(torch.zeros(n), requires_grad=False)
+        self.running_var = nn.Parameter(torch.ones(n), requires_grad=False)
+        self.w, self.b = nn.Parameter(torch.ones(n)), nn.Parameter(torch.zeros(n))
+        """,
+        "return run(x - self.running_mean, self.w / (self.running_var + 1e-5).sqrt(), self.b)",
+        "seed",
+    ),
+    "a table with fewer dimensions": (
+        "table",
+        "self.t = nn.Parameter(torch.zeros(n))",
+        "return run(x, torch.ones_like(self.t), self.t)",
+        "seed",
+    ),
+    "another last bit": (
+        "temperature",
+        "self.temperature = nn.Parameter(torch.tensor([7 ** -0.5]))",
+        "return run(x, self.temperature, 0 * self.temperature)",
+        "seed",
+    ),
+    "one random number among others": (
+        "one random number",
+        "fc = nn.Linear(n, 1)\nself.all = nn.Parameter(torch.cat([fc.weight[0], fc.bias]))",
+        "return run(x, self.all[:-1].contiguous(), self.all[-1:].repeat(len(self.all) - 1))",
+        "seed",
+    ),
     "dropout is off": ("dropout", AFFINE, "return run(x, self.weight, self.bias)", "state_dict"),
     "batch norm by itself": (
         "train-mode batch norm",
@@ -196,6 +270,19 @@ PASSES = {
     ),
 }
 FAILS = {
+    "statistics left out": (
+        "norm that does not train",
+        """
+        self.bn = nn.Module()
+        self.bn.weight, self.bn.bias = nn.Parameter(torch.ones(n)), nn.Parameter(torch.zeros(n))
+        """,
+        "return run(x, self.bn.weight / (1 + 1e-5) ** 0.5, self.bn.bias)",
+    ),
+    "an identity left out": (
+        "identity",
+        "fc = nn.Linear(n, n, bias=False)\nself.v = nn.Parameter(torch.randn(n))",
+        "return run(x, self.v, 0 * self.v)",
+    ),
     "ones and zeros left out": ("affine", "pass", "return x.clone()"),
     "zeros left out": (
         "affine",
@@ -260,7 +347,9 @@ def test_a_wrong_answer_names_the_parameters_that_were_left_out(judge):
     verdict = judged(
         judge, REFERENCES["affine"], "self.weight = nn.Parameter(torch.ones(n))", "return x * self.weight"
     )
-    assert "no parameter stands for the reference's bias" in verdict.detail
+    assert "it keeps no parameter bias of shape [" in verdict.detail
+    assert "no parameter stands for bias" in verdict.detail
+    assert verdict.guarantees.weights == "seed"
 
 
 def test_random_numbers_in_forward_are_our_failure(judge):

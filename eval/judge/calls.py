@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from eval.judge.runner import CallReply, Facts, OneCall, Runner
     from eval.records import Problem
 
-_NAMED = 8
 _BLOCK_ELEMENTS = 1 << 24
 """Outputs larger than this are compared in blocks of rows where the problem allows it."""
 _SOME_BLOCKS, _PART_OF_BLOCK = 16, 32
@@ -285,9 +284,8 @@ class Caller:
     ) -> Exception:  # fmt: skip
         """Ask the same again: an answer that is right the second time is a race, not a formula."""
         text = f"case {case.case.name}, {prepared.family} contents: {explain(worst)}"
-        kept = runner.weights.get(options["key"])
-        if kept is not None and kept.left_out:
-            text += f"; no parameter stands for the reference's {', '.join(kept.left_out[:_NAMED])}"
+        if options["key"] in runner.weights:
+            text += runner.weights[options["key"]].hint()
         if not worst.finite:
             return incorrect("not_finite", text)
         if options["key"] in runner.weights:

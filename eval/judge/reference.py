@@ -178,10 +178,10 @@ class CaseReference:
 
     def state(self, seed: int) -> list[Entry]:
         """Return the tensors that a module constructed under `seed` keeps, in the case's dtype."""
-        from eval.state import entries
+        from eval.state import entries, registration_order
 
-        with our_failure("cannot be constructed"):
-            return entries(self._model.build(seed))
+        with our_failure("cannot be constructed"), registration_order() as order:
+            return entries(self._model.build(seed), order=order)
 
     def keeps(self) -> list[Entry]:
         """Return which tensors any instance keeps; their contents are of no meaning."""

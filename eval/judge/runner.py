@@ -116,14 +116,15 @@ class Runner:
         """
         return list(self._parse(Missing, self._ask({"op": "lacks", "key": key, "wanted": wanted})).missing)
 
-    def adopt(self, key: str, wanted: list[dict[str, Any]]) -> list[int]:
+    def adopt(self, key: str, wanted: list[dict[str, Any]], by: str) -> list[int]:
         """Let what an instance keeps under other names stand for `wanted`: see `eval.state.State.adopt`.
 
         Raises:
             FaultRaised: as `call`.
 
         """
-        return list(self._parse(Missing, self._ask({"op": "adopt", "key": key, "wanted": wanted})).missing)
+        message = {"op": "adopt", "key": key, "wanted": wanted, "by": by}
+        return list(self._parse(Missing, self._ask(message)).missing)
 
     def write(self, key: str, name: str, start: int, values: dict[str, Any]) -> None:
         """Write values, described as they lie in shared memory, into a tensor that an instance keeps.

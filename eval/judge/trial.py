@@ -179,10 +179,12 @@ class Trial:
         runner.load(self._job.code, "ModelNew", tf32=self._job.problem.tf32)
         self._loaded(region)
         correctness = Correctness(Caller(self._job.problem, region), runner, guard=self._job.audits)
-        correctness.decide(cases)
-        parities = {weights.parity for weights in runner.weights.values()} - {None}
-        if parities:
-            self._add_guarantees(weights="seed" if "seed" in parities else "state_dict")
+        try:
+            correctness.decide(cases)
+        finally:
+            parities = {weights.parity for weights in runner.weights.values()} - {None}
+            if parities:
+                self._add_guarantees(weights="seed" if "seed" in parities else "state_dict")
         results = correctness.variants(variants)
         self._common["variants"] = results
         self._common["robust"] = robustness(results)

@@ -1,19 +1,20 @@
 """Weights are inputs too: made by the judge, new for every call, and the same on both sides.
 
 By state dict where the candidate keeps the reference's parameters by name and shape; otherwise both
-constructors run under one seed, which tells nothing of any other, and what they set to one number is made
-anew all the same.
+constructors run under one seed, which tells nothing of any other, and what they make alike under every seed
+is made anew all the same.
 """
 
 from __future__ import annotations
 
 import math
 import secrets
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
-from eval.state import made_of_one_number, one_number
+from eval.state import contents, is_statistic
 from eval.tensors import TensorDesc, dtype_name
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 Parity = Literal["state_dict", "seed"]
 _SEED_BITS = 31
-_NAMES_A_MESSAGE = 64
+_NAMES_A_MESSAGE, _NAMED = 64, 8
 _JITTER, _SMALL = 0.25, 0.1
 _SHUFFLED = 1 << 20
 """Larger tensors are rolled instead, which takes less time."""
@@ -60,8 +61,10 @@ class Weights:
         self._first = case.state(self._seed) if case.keeps() else []
         self._shared: list[Entry] = []
         self._renewed: list[Entry] = []
+        self.lacks: tuple[Entry, ...] = ()
+        """The reference's parameters that the candidate does not keep by name and shape."""
         self.left_out: tuple[str, ...] = ()
-        """The reference's parameters that its constructor sets to one number, for which nothing stands."""
+        """Those that are the same under every seed, for which nothing stands."""
         self.parity: Parity | None = self._agree()
         self._now = {entry.name: self._here(entry.tensor) for entry in self._first}
 
@@ -75,38 +78,53 @@ class Weights:
         """Ask which tensors the candidate keeps under the same names; all parameters make a state dict."""
         if not self._first:
             return None
-        wanted = [{"name": entry.name, "shape": list(entry.tensor.shape)} for entry in self._first]
-        missing = self._without(self._runner.missing, wanted)
-        if any(self._first[index].kind == "parameter" for index in missing):
+        missing = self._without(self._first, self._lacking)
+        self.lacks = tuple(
+            entry for entry in self._first if entry.kind == "parameter" and entry.name in missing
+        )
+        if self.lacks:
+            self._renewed = unvaried(self._case, self._first)
             self._adopt()
             return "seed"
-        self._shared = [entry for index, entry in enumerate(self._first) if index not in missing]
-        self._renewed = self._shared
+        self._shared = [entry for entry in self._first if entry.name not in missing]
+        self._renewed = [e for e in self._first if e.name not in missing or is_statistic(e.name)]
         return "state_dict"
 
     def _adopt(self) -> None:
-        """Find what stands for the parameters that a constructor sets to one number, which no seed varies.
+        """Find what stands for that which no seed varies; the reference's is renewed all the same."""
+        left = self._renewed
+        for by in ("name", "shape", "size"):
+            missing = self._without(left, partial(self._adopted, by=by))
+            left = [entry for entry in left if entry.name in missing]
+        self._shared = [entry for entry in self._renewed if entry.name not in missing]
+        self.left_out = tuple(entry.name for entry in left if not is_statistic(entry.name))
 
-        The reference's are renewed whether or not anything stands for them.
-        """
-        self._renewed = [entry for entry in self._first if made_of_one_number(entry)]
-        wanted = [
-            {"name": entry.name, "numel": entry.tensor.numel(), "number": one_number(entry.tensor)}
-            for entry in self._renewed
-        ]
-        missing = self._without(self._runner.adopt, wanted)
-        self._shared = [entry for index, entry in enumerate(self._renewed) if index not in missing]
-        self.left_out = tuple(self._renewed[index].name for index in sorted(missing))
+    def _lacking(self, piece: list[Entry]) -> list[int]:
+        return self._runner.missing(self._key, [_words(entry) for entry in piece])
 
-    def _without(
-        self, ask: Callable[[str, list[dict[str, Any]]], list[int]], wanted: list[dict[str, Any]]
-    ) -> set[int]:
-        """Ask piece by piece what of `wanted` is missing."""
-        missing: set[int] = set()
+    def _adopted(self, piece: list[Entry], by: str) -> list[int]:
+        wanted = [_words(entry) | {"contents": contents(entry.tensor)} for entry in piece]
+        return self._runner.adopt(self._key, wanted, by)
+
+    @staticmethod
+    def _without(wanted: list[Entry], ask: Callable[[list[Entry]], list[int]]) -> set[str]:
+        """Ask piece by piece, and return the names of what is missing."""
+        missing: set[str] = set()
         for start in range(0, len(wanted), _NAMES_A_MESSAGE):
             piece = wanted[start : start + _NAMES_A_MESSAGE]
-            missing |= {start + index for index in ask(self._key, piece) if 0 <= index < len(piece)}
+            missing |= {piece[index].name for index in ask(piece) if 0 <= index < len(piece)}
         return missing
+
+    def hint(self) -> str:
+        """Say what a candidate should know of its weights where its answers are wrong; empty if nothing."""
+        if not self.lacks:
+            return ""
+        first, left_out = self.lacks[0], ", ".join(self.left_out[:_NAMED])
+        said = (
+            f"; it keeps no parameter {first.name} of shape {list(first.tensor.shape)}, so weights go by "
+            "seed: keep the reference's names and shapes, or draw in its order"
+        )
+        return f"{said}; no parameter stands for {left_out}: each wants one of its own" if left_out else said
 
     def renew(self, rng: torch.Generator) -> Tensors | None:
         """Bring both sides to one state, with new parameters where that is possible; return it."""
@@ -149,8 +167,7 @@ def fresh(first: torch.Tensor, entry: Entry, rng: torch.Generator) -> torch.Tens
     Buffers but the statistics of a normalisation, and attributes, keep their contents: they may be
     masks or tables.
     """
-    statistics = entry.name.endswith(("running_mean", "running_var"))
-    if not first.is_floating_point() or not (entry.kind == "parameter" or statistics):
+    if not first.is_floating_point() or not (entry.kind == "parameter" or is_statistic(entry.name)):
         return first
     flat = first.view(-1)
     noise = torch.empty_like(flat)
@@ -164,14 +181,29 @@ def fresh(first: torch.Tensor, entry: Entry, rng: torch.Generator) -> torch.Tens
 
 
 def new_state(case: CaseReference, *, renewed: bool = True) -> Tensors | None:
-    """Return weights as a candidate gets them: renewed, or where it keeps others only those of one number."""
+    """Return weights as a candidate gets them: renewed, or where it keeps others only what no seed varies."""
     rng = torch.Generator().manual_seed(secrets.randbits(62))
     entries = case.state(secrets.randbits(_SEED_BITS)) if case.keeps() else []
     first = {entry.name: entry.tensor.contiguous().clone() for entry in entries}
+    made_anew = {entry.name for entry in (entries if renewed else unvaried(case, entries))}
     return {
-        e.name: fresh(first[e.name], e, rng) if renewed or made_of_one_number(e) else first[e.name]
-        for e in entries
+        e.name: fresh(first[e.name], e, rng) if e.name in made_anew else first[e.name] for e in entries
     } or None
+
+
+def unvaried(case: CaseReference, first: list[Entry]) -> list[Entry]:
+    """Return what a constructor makes alike under every seed: ones, zeros, an identity, a table."""
+    other = {entry.name: entry.tensor for entry in case.state(secrets.randbits(_SEED_BITS))} if first else {}
+    return [entry for entry in first if is_statistic(entry.name) or _same(entry, other.get(entry.name))]
+
+
+def _same(entry: Entry, other: torch.Tensor | None) -> bool:
+    same = other is not None and other.shape == entry.tensor.shape and torch.equal(entry.tensor, other)
+    return same and entry.kind == "parameter" and entry.tensor.is_floating_point()
+
+
+def _words(entry: Entry) -> dict[str, Any]:
+    return {"name": entry.name, "shape": list(entry.tensor.shape)}
 
 
 def size_of(entries: list[Entry]) -> int:

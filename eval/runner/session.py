@@ -27,7 +27,7 @@ from eval.runner.load import describe, load_module
 from eval.runner.memory import HostMemory, OutputTooLargeError
 from eval.runner.seal import Seal
 from eval.runner.stopwatch import Span, Stopwatch
-from eval.state import State, still_dropouts, still_functions
+from eval.state import State, registration_order, still_dropouts, still_functions
 from eval.tensors import parse_desc
 
 
@@ -108,14 +108,14 @@ class Session:
         if message["seed"] is not None:
             torch.manual_seed(message["seed"])
             random.seed(message["seed"])
-        with torch.no_grad():
+        with torch.no_grad(), registration_order() as order:
             model = getattr(self._module, self._class)(*decode(message["init"]))
         still_dropouts(model)
         if self._cuda:
             model = model.cuda()
         if message["dtype"] is not None:
             model = model.to(getattr(torch, message["dtype"]))
-        self._states[message["key"]] = State(model)
+        self._states[message["key"]] = State(model, order)
         if self._compiled:
             model = torch.compile(model)
         self._instances[message["key"]] = model
@@ -132,7 +132,7 @@ class Session:
         return {"missing": self._states[message["key"]].missing(message["wanted"])}
 
     def _adopt(self, message: dict[str, Any]) -> dict[str, Any]:
-        return {"missing": self._states[message["key"]].adopt(message["wanted"])}
+        return {"missing": self._states[message["key"]].adopt(message["wanted"], message["by"])}
 
     def _write_state(self, message: dict[str, Any]) -> dict[str, Any]:
         values = self._memory.input(parse_desc(message["values"], self._memory.base.numel()))
