@@ -141,7 +141,7 @@ def is_statistic(name: str) -> bool:
 def contents(tensor: torch.Tensor) -> list[float]:
     """Sum up some of the elements, by place and by magnitude: what differs in a last bit comes out alike."""
     flat = tensor.detach().reshape(-1)
-    flat = flat[:: max(1, flat.numel() // _LOOKED_AT)].double()
+    flat = flat[:: max(1, flat.numel() // _LOOKED_AT)].double().nan_to_num_(nan=0.0, posinf=1.0, neginf=-1.0)
     waves = torch.arange(flat.numel(), dtype=torch.float64, device=flat.device).cos_()
     return [float((flat * waves).sum()), float(flat.abs().sum())]
 

@@ -123,6 +123,10 @@ REFERENCES = {
     ),
     "table": ("self.table = nn.Parameter(torch.zeros(1, 1, n))", "return (x + self.table)[0]"),
     "temperature": ("self.t = nn.Parameter(torch.ones(1) / 7 ** 0.5)", "return x * self.t"),
+    "mask": (
+        "self.mask = nn.Parameter(torch.full((n,), float('-inf')))\nself.w = nn.Parameter(torch.randn(n))",
+        "return torch.maximum(x * self.w, self.mask)",
+    ),
     "one random number": ("self.fc = nn.Linear(n, 1)", "return x * self.fc.weight[0] + self.fc.bias"),
     "one scale": ("self.scale = nn.Parameter(torch.tensor(1.0))", "return x * self.scale"),
     "norm and linear": (
@@ -232,6 +236,12 @@ PASSES = {
         "temperature",
         "self.temperature = nn.Parameter(torch.tensor([7 ** -0.5]))",
         "return run(x, self.temperature, 0 * self.temperature)",
+        "seed",
+    ),
+    "a mask without bounds": (
+        "mask",
+        "self.v = nn.Parameter(torch.randn(n))\nself.low = nn.Parameter(torch.full((1, n), float('-inf')))",
+        "return run(x, self.v, torch.zeros_like(self.v))",
         "seed",
     ),
     "one random number among others": (
