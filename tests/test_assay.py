@@ -170,16 +170,27 @@ def test_a_product_that_overflows_on_the_way_holds():
     assert not (found.reason or "").startswith("the reference's own answer")
 
 
-def test_what_only_new_weights_hide_is_found_out():
-    """A sum of normalised numbers is 0 until the ones and zeros of the layer become others."""
-    source = REFERENCE.replace("RETURNED", "self.norm(x).mean(1)").replace(
+def kept(init, returned):
+    """A problem whose reference keeps weights."""
+    source = REFERENCE.replace("RETURNED", returned).replace(
         "class Model(nn.Module):",
-        "class Model(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
-        "        self.norm = nn.LayerNorm(columns)\n",
+        "class Model(nn.Module):\n    def __init__(self):\n        super().__init__()\n        " + init,
     )
-    found = assay(problem("", mark="norm").model_copy(update={"reference": source}))
+    return problem("", mark=init).model_copy(update={"reference": source})
+
+
+def test_what_only_new_weights_hide_is_found_out():
+    """Weights that cancel each other as they are drawn, and no more when they are changed a little."""
+    drawn = "half = torch.randn(columns)\n        self.w = nn.Parameter(half - half.flip(0))\n"
+    found = assay(kept(drawn, "x * (self.w + self.w.flip(0))"))
     assert found.status == "quarantined"
     assert found.reason.startswith("with the weights that its constructor makes, accepts: zeros")
+
+
+def test_ones_and_zeros_of_a_layer_are_new_whatever_a_candidate_calls_them():
+    """A sum of normalised numbers would be 0 with those that the constructor makes."""
+    found = assay(kept("self.norm = nn.LayerNorm(columns)\n", "self.norm(x).mean(1)"))
+    assert (found.status, found.reason) == ("sound", None)
 
 
 def test_what_takes_too_long_is_dropped_and_breaks_nothing_after_it():
