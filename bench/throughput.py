@@ -41,7 +41,6 @@ from harness.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent
 PROBLEM, STAGE, GPU = "cumsum_exclusive", "final_micro_tuning", "4090"
-NAIVE_CANDIDATES = 3
 NAIVE = """
 import importlib.util, json, sys, torch
 def load(name, path):
@@ -84,6 +83,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2, help="processes or judges on the CPU")
     parser.add_argument("--size", default="full")
     parser.add_argument("--candidates", type=int, default=32)
+    parser.add_argument("--naive", type=int, default=3, help="candidates that the naive harness judges, too")
     parser.add_argument("--seconds", type=float, default=0.0, help="repeat the list at least so long")
     parser.add_argument("--gpus", default=None)
     parser.add_argument("--executor", default="local")
@@ -161,7 +161,7 @@ def gpu(options: argparse.Namespace) -> dict[str, Any]:
             more = [distinct(text, number) for number, text in enumerate(wanted * times, len(wanted))]
             replies = [reply(PROBLEM, text, number, STAGE) for number, text in enumerate(more)]
             found = judged(executor, replies, options.size, options.baselines)
-    naive = naive_seconds([candidate_code(text) for text in wanted[:NAIVE_CANDIDATES]], options.size)
+    naive = naive_seconds([candidate_code(text) for text in wanted[: options.naive]], options.size)
     ratio = statistics.median(naive) / found["steady_s"]["median"] if naive else None
     return {
         "size": options.size,

@@ -164,6 +164,13 @@ def test_a_pass_of_a_cheat_must_be_backed_by_evidence(evidence, ok):
     assert outcome(file("reject-static"), PASSED, static=False, evidence=evidence).ok is ok
 
 
+def test_an_honest_path_that_is_refused_is_told():
+    evidence = OWN.model_copy(update={"time_ms": 3.0, "honest_refused": "rejected: the clocks disagree"})
+    found = outcome(file("reject-static"), PASSED, static=False, evidence=evidence)
+    assert not found.ok
+    assert "the clocks disagree" in found.note
+
+
 @pytest.mark.parametrize(
     ("expect", "verdict", "static"),
     [

@@ -45,6 +45,8 @@ class Evidence(Record):
     time_ms: float | None = None
     honest_ms: float | None = None
     """Time of its honest path, measured in the same way."""
+    honest_refused: str | None = None
+    """What the judge said of the honest path, where it was not timed."""
 
 
 def needs_evidence(file: CorpusFile, verdict: Verdict, *, static: bool) -> bool:
@@ -107,7 +109,9 @@ def _flaw(evidence: Evidence) -> str | None:
     if evidence.time_ms is None:
         return None
     if evidence.honest_ms is None:
-        return "a cheat was timed, and it has no honest path to compare with"
+        why = evidence.honest_refused
+        compared = f"its honest path was not: {why}" if why else "it has no honest path to compare with"
+        return f"a cheat was timed, and {compared}"
     if evidence.time_ms < (1 - _SLACK) * evidence.honest_ms:
         return (
             f"a cheat passed in {evidence.time_ms:.4g} ms; its honest path takes {evidence.honest_ms:.4g} ms"

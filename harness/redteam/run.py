@@ -88,10 +88,10 @@ class _Bench:
             return Evidence(compiles=compiles, without_kernels=bare.status)
         twin = honest_twin(file.code)
         honest = self._judge(file, twin) if twin is not None else None
+        timing = honest.timing if isinstance(honest, Passed) else None
+        untimed = honest if timing is None else None
         return Evidence(
-            compiles=compiles, without_kernels=bare.status,
-            time_ms=verdict.timing.candidate_ms.median,
-            honest_ms=honest.timing.candidate_ms.median
-            if isinstance(honest, Passed) and honest.timing is not None
-            else None,
+            compiles=compiles, without_kernels=bare.status, time_ms=verdict.timing.candidate_ms.median,
+            honest_ms=timing.candidate_ms.median if timing is not None else None,
+            honest_refused=f"{untimed.status}: {untimed.detail}" if untimed is not None else None,
         )  # fmt: skip
