@@ -1,5 +1,6 @@
 """Outputs too large to hold twice are compared in blocks of rows, all of them or a few drawn all over."""
 
+from contextlib import closing
 from itertools import pairwise
 
 import pytest
@@ -8,12 +9,16 @@ pytest.importorskip("torch")
 
 import torch
 
-from eval.judge.calls import _blocks, _some_blocks
+from eval.judge.calls import Caller
+from eval.judge.proposals import references
+from eval.judge.regions import HostRegion, bytes_needed
+from eval.judge.rows import all_blocks, gathered, places, row_at, some_blocks
+from harness.problems import load_problem
 
 
 @pytest.mark.parametrize("shape", [(32767, 32769), (1 << 25, 1), (5, 1 << 24), (3, 7)])
 def test_blocks_are_all_rows_once(shape):
-    blocks = _blocks(torch.empty(shape, device="meta"))
+    blocks = all_blocks(torch.empty(shape, device="meta"))
     assert blocks[0].start == 0
     assert blocks[-1].stop == shape[0]
     assert all(a.stop == b.start for a, b in pairwise(blocks))
@@ -22,11 +27,11 @@ def test_blocks_are_all_rows_once(shape):
 @pytest.mark.parametrize("rows", [1, 3, 16, 17, 511, 512, 32767, 1 << 20])
 def test_some_blocks_lie_all_over_and_apart(rows):
     for _ in range(20):
-        blocks = _some_blocks(torch.empty((rows, 1024), device="meta"))
+        blocks = some_blocks(torch.empty((rows, 1024), device="meta"))
         assert blocks
         assert all(0 <= block.start < block.stop <= rows for block in blocks)
         assert all(a.stop <= b.start for a, b in pairwise(blocks))
-        assert sum(map(len, blocks)) <= max(16, rows // 32)
+        assert sum(map(len, blocks)) <= max(64, rows // 32)
 
 
 def test_no_row_is_left_out_for_ever():
@@ -34,5 +39,37 @@ def test_no_row_is_left_out_for_ever():
     rows = 331
     seen = set()
     for _ in range(1500):
-        seen.update(row for block in _some_blocks(torch.empty((rows, 8), device="meta")) for row in block)
+        seen.update(row for block in some_blocks(torch.empty((rows, 8), device="meta")) for row in block)
     assert seen == set(range(rows))
+
+
+@pytest.mark.parametrize("shape", [(32767, 32769), (1 << 28, 1), (5, 1 << 24), (2, 1 << 28), (1, 7)])
+def test_a_quick_look_holds_no_more_than_a_block_or_a_row(shape):
+    blocks = some_blocks(torch.empty(shape, device="meta"))
+    assert sum(map(len, blocks)) * shape[1] <= max(1 << 24, shape[1])
+
+
+@pytest.mark.parametrize("overlap", [0, 1, 3])
+def test_what_is_gathered_and_kept_are_the_rows_of_the_blocks(overlap):
+    rows = torch.arange(100).unsqueeze(1)
+    blocks = [range(2, 5), range(5, 6), range(90, 100 - overlap)]
+    wanted = [row for block in blocks for row in block]
+    behind = gathered(rows, blocks, overlap)
+    answer = behind[: len(behind) - overlap]
+    assert answer[places(blocks, overlap)].flatten().tolist() == wanted
+    assert [row_at(blocks, index) for index in range(len(wanted))] == wanted
+
+
+@pytest.mark.parametrize("name", ["cumsum_exclusive", "softmax"])
+def test_a_quick_look_finds_what_is_wrong_where_it_looks(name):
+    problem = load_problem(name).problem
+    case = max(references(problem, problem.cases), key=lambda one: one.inputs[0].shape[0])
+    with closing(HostRegion(bytes_needed(case.inputs, HostRegion.align, 2), 0)) as region:
+        caller = Caller(problem, region)
+        prepared = caller.prepare(case, caller.usual)
+        outputs = [part.to(torch.float32) for part in case.expected(prepared.private)]
+        assert caller._check_some(case, prepared, outputs, problem.row_overlap) is None
+        row = outputs[0].shape[0] // 2
+        outputs[0][row] += 100.0
+        found = [caller._check_some(case, prepared, outputs, problem.row_overlap) for _ in range(200)]
+    assert {one.index[0] for one in found if one is not None} == {row}

@@ -6,7 +6,6 @@ pytest.importorskip("torch", reason="needs the extra `eval`")
 
 import torch
 
-from eval.judge import calls, memory_plan
 from eval.judge.footprint import peak_bytes
 from eval.judge.memory_plan import Needs, fitting, least, needs_of
 from eval.judge.reference import CaseReference, size_case
@@ -75,10 +74,6 @@ def test_what_the_reference_holds_between_makes_the_heap_larger():
     )  # fmt: skip
     hungry = plain._replace(reference_bytes=7 * GB)
     assert least(hungry).heap_bytes - least(plain).heap_bytes == 5 * GB
-
-
-def test_blocks_are_those_of_the_comparison():
-    assert memory_plan.BLOCK_ELEMENTS == calls._BLOCK_ELEMENTS
 
 
 def test_a_peak_counts_what_is_alive_at_once():

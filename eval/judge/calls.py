@@ -14,6 +14,7 @@ from eval.judge.contents import CHANGES, GIVEN, NEAR, Change, change_little, fil
 from eval.judge.faults import incorrect
 from eval.judge.proposals import dense_families, families, usual_family
 from eval.judge.regions import bytes_needed
+from eval.judge.rows import BLOCK_ELEMENTS, all_blocks, gathered, places, row_at, some_blocks
 from eval.judge.tolerance import Tolerance
 from eval.judge.weights import Weights
 from eval.plain import encode
@@ -25,12 +26,6 @@ if TYPE_CHECKING:
     from eval.judge.regions import Region
     from eval.judge.runner import CallReply, Facts, OneCall, Runner
     from eval.records import Problem
-
-_BLOCK_ELEMENTS = 1 << 24
-"""Outputs larger than this are compared in blocks of rows where the problem allows it."""
-_SOME_BLOCKS, _PART_OF_BLOCK = 16, 32
-"""How many blocks a quick look takes, and what part of all rows they are together: one in so many."""
-
 
 Writer = Callable[[int, TensorDesc, torch.Tensor], None]
 """Writes an input, by its number, its place and its contents."""
@@ -217,33 +212,48 @@ class Caller:
             if slot is not None and not torch.equal(_bits(slot), _bits(copy)):
                 raise incorrect("mutated_input", "forward changed its input")
 
+    @property
+    def looks_quickly(self) -> bool:
+        """Tell whether a look at some rows of a large output spares the work for the others."""
+        return self._problem.row_overlap is not None
+
     def check_values(
         self, case: CaseReference, prepared: Prepared, outputs: list[torch.Tensor], *, in_full: bool = True
     ) -> Mismatch | None:
         """Compare with the float64 oracle; None when all are right.
 
-        Not `in_full` compares large outputs in a few blocks of rows alone, where the problem allows that.
+        Not `in_full` compares some rows from all over alone, of a large output whose problem allows that.
         """
         overlap = self._problem.row_overlap
-        if overlap is not None and sum(o.numel() for o in outputs) > _BLOCK_ELEMENTS:
-            blocks = _blocks(outputs[0]) if in_full else _some_blocks(outputs[0])
-            return self._check_in_blocks(case, prepared, outputs, overlap, blocks)
-        return self._tolerance.check(case, prepared.private, prepared.state, outputs)
+        if overlap is None or sum(o.numel() for o in outputs) <= BLOCK_ELEMENTS:
+            return self._tolerance.check(case, prepared.private, prepared.state, outputs)
+        if in_full:
+            return self._check_in_blocks(case, prepared, outputs, overlap)
+        return self._check_some(case, prepared, outputs, overlap)
 
     def _check_in_blocks(
-        self, case: CaseReference, prepared: Prepared, outputs: list[torch.Tensor], overlap: int,
-        blocks: list[range],
-    ) -> Mismatch | None:  # fmt: skip
-        for start, stop in ((block.start, block.stop) for block in blocks):
-            inputs = [
-                x[start : stop + overlap] if isinstance(x, torch.Tensor) else x for x in prepared.private
-            ]
-            parts = [output[start:stop] for output in outputs]
+        self, case: CaseReference, prepared: Prepared, outputs: list[torch.Tensor], overlap: int
+    ) -> Mismatch | None:
+        for block in all_blocks(outputs[0]):
+            behind = slice(block.start, block.stop + overlap)
+            inputs = [x[behind] if isinstance(x, torch.Tensor) else x for x in prepared.private]
+            parts = [output[block.start : block.stop] for output in outputs]
             worst = self._tolerance.check(case, inputs, prepared.state, parts)
             if worst is not None:
-                first, *rest = worst.index
-                return worst.model_copy(update={"index": (first + start, *rest)})
+                return _at_row(worst, block.start + worst.index[0])
         return None
+
+    def _check_some(
+        self, case: CaseReference, prepared: Prepared, outputs: list[torch.Tensor], overlap: int
+    ) -> Mismatch | None:
+        blocks = some_blocks(outputs[0])
+        inputs = [
+            gathered(x, blocks, overlap) if isinstance(x, torch.Tensor) else x for x in prepared.private
+        ]
+        kept = places(blocks, overlap).to(outputs[0].device)
+        right = [one.rows(kept) for one in self._tolerance.right(case, inputs, prepared.state)]
+        worst = self._tolerance.worst(right, [gathered(output, blocks) for output in outputs])
+        return _at_row(worst, row_at(blocks, worst.index[0])) if worst is not None else None
 
     def checked_call(
         self,
@@ -307,27 +317,12 @@ class Caller:
 
 def _out_of_reach(outputs: list[torch.Tensor]) -> list[torch.Tensor]:
     """Copy what is small, so that it stays as it is checked; what is large stays where a runner can write."""
-    small = sum(output.numel() for output in outputs) <= _BLOCK_ELEMENTS
+    small = sum(output.numel() for output in outputs) <= BLOCK_ELEMENTS
     return [output.clone() for output in outputs] if small else outputs
 
 
-def _blocks(output: torch.Tensor) -> list[range]:
-    """Part all rows into blocks."""
-    rows = output.shape[0]
-    step = max(1, _BLOCK_ELEMENTS // max(output.numel() // rows, 1))
-    return [range(start, min(start + step, rows)) for start in range(0, rows, step)]
-
-
-def _some_blocks(output: torch.Tensor) -> list[range]:
-    """Draw one small block from each of equal parts of the rows."""
-    rows, count = output.shape[0], min(_SOME_BLOCKS, output.shape[0])
-    parts = [range(rows * part // count, rows * (part + 1) // count) for part in range(count)]
-    drawn = []
-    for part in parts:
-        size = max(1, len(part) // _PART_OF_BLOCK)
-        start = part.start + secrets.randbelow(len(part) - size + 1)
-        drawn.append(range(start, start + size))
-    return drawn
+def _at_row(worst: Mismatch, row: int) -> Mismatch:
+    return worst.model_copy(update={"index": (row, *worst.index[1:])})
 
 
 def same_bits(one: torch.Tensor, other: torch.Tensor) -> bool:

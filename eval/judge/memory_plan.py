@@ -12,14 +12,13 @@ from eval.judge.contents import GIVEN
 from eval.judge.footprint import peak_bytes
 from eval.judge.proposals import families
 from eval.judge.regions import DeviceRegion, bytes_needed
+from eval.judge.rows import BLOCK_ELEMENTS
 from eval.judge.weights import size_of
 
 if TYPE_CHECKING:
     from eval.judge.reference import CaseReference
     from eval.records import Problem
 
-BLOCK_ELEMENTS = 1 << 24
-"""Of an output, compared at once where its rows can be compared apart."""
 _BYTES_AN_OUTPUT = 57
 """For each element that is compared: the oracle, its scale, the error and what is between them are 7.1
 numbers of double precision at once (6.6 for a scan). Counted by the storages that are alive, over all

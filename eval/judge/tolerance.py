@@ -29,6 +29,11 @@ class Right(NamedTuple):
     overflown: torch.Tensor | None = None
     """Where the reference itself is not finite, and the oracle is; None where it is nowhere so."""
 
+    def rows(self, kept: torch.Tensor) -> Right:
+        """Return these rows alone."""
+        overflown = self.overflown[kept] if self.overflown is not None else None
+        return self._replace(expected=self.expected[kept], scale=self.scale[kept], overflown=overflown)
+
 
 class Tolerance:
     """Compares outputs with the right answer as one problem wants it."""

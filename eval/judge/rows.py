@@ -1,0 +1,61 @@
+"""Large outputs are compared in blocks of rows: all one after another, or some from all over at once."""
+
+from __future__ import annotations
+
+import secrets
+
+import torch
+
+BLOCK_ELEMENTS = 1 << 24
+"""Outputs larger than this are compared in blocks where the problem allows it."""
+_PLACES, _PART_OF_ROWS = 64, 32
+"""In how many places a quick look is taken, and what part of all rows they are together at most."""
+_LOOKED_AT = BLOCK_ELEMENTS // 2
+"""Elements of a quick look: beside what is compared there are copies of inputs and outputs."""
+
+
+def all_blocks(output: torch.Tensor) -> list[range]:
+    """Part all rows into blocks of at most `BLOCK_ELEMENTS`, or of a row where that has more."""
+    rows = output.shape[0]
+    step = max(1, BLOCK_ELEMENTS // max(output.numel() // rows, 1))
+    return [range(start, min(start + step, rows)) for start in range(0, rows, step)]
+
+
+def some_blocks(output: torch.Tensor) -> list[range]:
+    """Draw one small block from each of equal parts of the rows."""
+    rows = output.shape[0]
+    affordable = max(1, _LOOKED_AT // max(output.numel() // rows, 1))
+    count = min(_PLACES, rows, affordable)
+    size = max(1, min(rows // _PART_OF_ROWS, affordable) // count)
+    drawn = []
+    for part in range(count):
+        start, stop = rows * part // count, rows * (part + 1) // count
+        first = start + secrets.randbelow(max(1, stop - start - size + 1))
+        drawn.append(range(first, min(first + size, stop)))
+    return drawn
+
+
+def gathered(tensor: torch.Tensor, blocks: list[range], overlap: int = 0) -> torch.Tensor:
+    """Return the rows of each block, and the `overlap` rows behind it, one behind another."""
+    return torch.cat([tensor[block.start : block.stop + overlap] for block in blocks])
+
+
+def places(blocks: list[range], overlap: int) -> torch.Tensor:
+    """Return which rows of an answer to `gathered` inputs are those of the blocks.
+
+    The others mix rows of two blocks.
+    """
+    found, start = [], 0
+    for block in blocks:
+        found.append(torch.arange(start, start + len(block)))
+        start += len(block) + overlap
+    return torch.cat(found)
+
+
+def row_at(blocks: list[range], index: int) -> int:
+    """Return which row of the whole is row `index` of what was gathered without overlap."""
+    for block in blocks:
+        if index < len(block):
+            return block[index]
+        index -= len(block)
+    raise IndexError(index)
