@@ -51,7 +51,7 @@ def main() -> None:
     for size, shortenings in SIZES.items():
         for shortening in shortenings:
             lying = code + (LIE.format(factor=1 - shortening) if shortening else "")
-            ring = Ring(Job(problem=problem.problem, code=lying, size=size), zygote)
+            ring = Ring(Job(problem=problem.problem, code=lying, size=size), zygote, places=3)
             ring.add("candidate", lying, trusted=False)
             ring.add("eager", problem.problem.reference, "Model")
             ring.add("current", problem.current_code)

@@ -19,21 +19,23 @@ HEAP_ROOM = 1 << 29
 
 
 class Ring:
-    """Contestants of one job; each has device memory of its own."""
+    """Contestants of one job; each has device memory of its own, dealt among all as the judge does it."""
 
-    def __init__(self, job: Job, zygote: Zygote) -> None:
+    def __init__(self, job: Job, zygote: Zygote, places: int) -> None:
+        """Make room for `places` contestants."""
         self.job, self._zygote = job, zygote
         self.baselines = Baselines(job.model_copy(update={"timing": False, "current_code": None}), zygote)
-        self._regions: list[DeviceRegion] = []
+        lines = self.baselines
+        inputs = lines.most_calls * bytes_needed(lines.case.inputs, DeviceRegion.align)
+        heap = int(1.05 * lines.most_calls * lines.moved_bytes) + HEAP_ROOM
+        self._regions = DeviceRegion.deal(places, max(inputs, 64 << 20), heap)
         self.contestants: list[Contestant] = []
 
     def add(self, role: str, code: str, class_name: str = "ModelNew", *, trusted: bool = True) -> Contestant:
         """Start a runner for `code` and check one of its answers."""
         lines, case = self.baselines, self.baselines.case
-        inputs = max(lines.most_calls * bytes_needed(case.inputs, DeviceRegion.align), 64 << 20)
-        region = DeviceRegion(inputs, int(1.05 * lines.most_calls * lines.moved_bytes) + HEAP_ROOM)
+        region = self._regions[len(self.contestants)]
         region.poison([])
-        self._regions.append(region)
         runner = Runner(self._zygote, region, FOR_LONG, cuda=True)
         caller, key = Caller(self.job.problem, region, lines.private), instance_key(case)
         runner.load(code, class_name)

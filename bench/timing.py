@@ -87,7 +87,7 @@ def job_of(problem: Problem, code: str, **more: Any) -> Job:
 
 def ring(job: Job, zygote: Zygote, **roles: str) -> Ring:
     """Return the candidate of `job`, the reference or what stands for it, and further roles in turn."""
-    made = Ring(job, zygote)
+    made = Ring(job, zygote, places=1 + len({"eager", *roles}))
     made.add("candidate", job.code, trusted=False)
     if "eager" not in roles:
         made.add("eager", made.baselines.case.source, "Model")

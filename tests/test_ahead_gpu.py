@@ -48,6 +48,7 @@ def test_the_runner_that_waited_judges_the_next_candidate_as_a_fresh_one_would()
     jobs = [work(code) for code in (HONEST, WRONG, TUNED, HONEST)]
     with closing(Bench(cuda=True)) as fresh:
         alone = [fresh.judge(one) for one in jobs]
+        assert fresh._baselines.spare is None
     with closing(Bench(cuda=True)) as bench:
         told = []
         for place, one in enumerate(jobs):
@@ -57,5 +58,7 @@ def test_the_runner_that_waited_judges_the_next_candidate_as_a_fresh_one_would()
             told.append(bench.judge(one))
             assert before is None or until(lambda gone=before: not exists(gone.pid))
             assert (bench._lookahead._standby._waiting is not None) == (place < len(jobs) - 1)
+            assert bench._baselines.spare is not None
+            assert bench._lookahead._standby._second is None
     assert [one.status for one in told] == [one.status for one in alone]
     assert [one.guarantees for one in told] == [one.guarantees for one in alone]

@@ -1,4 +1,4 @@
-"""Device memory that one process makes and others map: cuMemCreate, exported as a descriptor.
+"""Device memory that one process makes and others map: cuMemCreate, exported as descriptors.
 
 Source: CUDA driver API, "Virtual Memory Management". Bound by ctypes; needs libcuda.so.1.
 """
@@ -6,7 +6,10 @@ Source: CUDA driver API, "Virtual Memory Management". Bound by ctypes; needs lib
 from __future__ import annotations
 
 import ctypes
-from typing import Any
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Any, NamedTuple
 
 _POSIX_FD = 1
 _PINNED = 1
@@ -83,59 +86,113 @@ def granularity(device: int) -> int:
     return size.value
 
 
-class SharedMemory:
-    """A mapping of device memory in the current context; `fd` lets another process map the same.
+class Piece(NamedTuple):
+    """Device memory that lies in one place, by the driver's handle; who holds the handle releases it."""
 
-    A CUDA context must be current in the calling thread (``torch.cuda.init()`` and one allocation).
+    handle: int
+    size_bytes: int
+
+
+def create(device: int, size_bytes: int) -> Piece:
+    """Allocate `size_bytes`, a multiple of `granularity`.
+
+    Raises:
+        CudaDriverError: the card has not that much memory.
+
+    """
+    handle = ctypes.c_ulonglong()
+    call(
+        library(), "cuMemCreate",
+        ctypes.byref(handle), ctypes.c_size_t(size_bytes), ctypes.byref(_property(device)),
+        ctypes.c_ulonglong(0),
+    )  # fmt: skip
+    return Piece(handle.value, size_bytes)
+
+
+def imported(fd: int, size_bytes: int) -> Piece:
+    """Return the piece that another process exported as `fd`, which may be closed then.
+
+    Raises:
+        CudaDriverError: the descriptor is none of ours.
+
+    """
+    handle = ctypes.c_ulonglong()
+    call(
+        library(), "cuMemImportFromShareableHandle",
+        ctypes.byref(handle), ctypes.c_void_p(fd), _POSIX_FD,
+    )  # fmt: skip
+    return Piece(handle.value, size_bytes)
+
+
+def release(piece: Piece) -> None:
+    """Give a piece back; its memory lives on while anybody maps it."""
+    call(library(), "cuMemRelease", ctypes.c_ulonglong(piece.handle))
+
+
+class SharedMemory:
+    """Pieces of device memory, mapped one behind another in the current context.
+
+    Their descriptors let another process map the same. A CUDA context must be current in the calling
+    thread (``torch.cuda.init()`` and one allocation).
     """
 
-    def __init__(self, device: int, size_bytes: int, fd: int | None = None) -> None:
-        """Allocate `size_bytes` (a multiple of `granularity`), or map what `fd` stands for.
+    def __init__(self, device: int, pieces: Sequence[Piece]) -> None:
+        """Map `pieces`, which are released with this object; if that fails they stay the caller's.
 
         Raises:
-            CudaDriverError: the card has not that much memory, or the descriptor is none of ours.
+            CudaDriverError: the driver refuses; nothing is left mapped.
 
         """
         self._lib = library()
-        self.size_bytes = size_bytes
-        self._handle = ctypes.c_ulonglong()
-        if fd is None:
-            call(
-                self._lib, "cuMemCreate",
-                ctypes.byref(self._handle), ctypes.c_size_t(size_bytes), ctypes.byref(_property(device)),
-                ctypes.c_ulonglong(0),
-            )  # fmt: skip
-        else:
-            call(
-                self._lib, "cuMemImportFromShareableHandle",
-                ctypes.byref(self._handle), ctypes.c_void_p(fd), _POSIX_FD,
-            )  # fmt: skip
-        self.pointer = self._map(device)
+        self._pieces = tuple(pieces)
+        self.piece_bytes = tuple(piece.size_bytes for piece in self._pieces)
+        self.size_bytes = sum(self.piece_bytes)
+        with ExitStack() as undo:
+            self.pointer = self._map(device, undo)
+            self._mapped = undo.pop_all()
 
-    def _map(self, device: int) -> int:
-        pointer, size = ctypes.c_ulonglong(), ctypes.c_size_t(self.size_bytes)
-        zero = ctypes.c_ulonglong(0)
+    def _map(self, device: int, undo: ExitStack) -> int:
+        pointer, size, zero = ctypes.c_ulonglong(), ctypes.c_size_t(self.size_bytes), ctypes.c_ulonglong(0)
         call(self._lib, "cuMemAddressReserve", ctypes.byref(pointer), size, ctypes.c_size_t(0), zero, zero)
-        call(self._lib, "cuMemMap", pointer, size, ctypes.c_size_t(0), self._handle, zero)
+        undo.callback(call, self._lib, "cuMemAddressFree", pointer, size)
+        at = pointer.value
+        for piece in self._pieces:
+            place, part = ctypes.c_ulonglong(at), ctypes.c_size_t(piece.size_bytes)
+            handle = ctypes.c_ulonglong(piece.handle)
+            call(self._lib, "cuMemMap", place, part, ctypes.c_size_t(0), handle, zero)
+            undo.callback(call, self._lib, "cuMemUnmap", place, part)
+            at += piece.size_bytes
         access = _AccessDesc(_Location(_LOCATION_DEVICE, device), _READ_WRITE)
         call(self._lib, "cuMemSetAccess", pointer, size, ctypes.byref(access), ctypes.c_size_t(1))
         return pointer.value
 
-    def export_fd(self) -> int:
-        """Return a new descriptor of this memory; the caller closes it."""
-        fd = ctypes.c_int()
-        call(
-            self._lib, "cuMemExportToShareableHandle",
-            ctypes.byref(fd), self._handle, _POSIX_FD, ctypes.c_ulonglong(0),
-        )  # fmt: skip
-        return fd.value
+    def export_fds(self) -> list[int]:
+        """Return new descriptors, one a piece, in their order; the caller closes them.
+
+        Raises:
+            CudaDriverError: the driver, or the limit of open files, does not allow it.
+
+        """
+        fds: list[int] = []
+        with ExitStack() as undo:
+            for piece in self._pieces:
+                fd = ctypes.c_int()
+                call(
+                    self._lib, "cuMemExportToShareableHandle",
+                    ctypes.byref(fd), ctypes.c_ulonglong(piece.handle), _POSIX_FD, ctypes.c_ulonglong(0),
+                )  # fmt: skip
+                fds.append(fd.value)
+                undo.callback(os.close, fd.value)
+            undo.pop_all()
+        return fds
+
+    def unmap(self) -> None:
+        """Take the mapping away; the pieces stay."""
+        self._mapped.close()
 
     def close(self) -> None:
         """Unmap and give back; memory lives on while another process maps it."""
-        if not self.pointer:
-            return
-        pointer, size = ctypes.c_ulonglong(self.pointer), ctypes.c_size_t(self.size_bytes)
-        self.pointer = 0
-        call(self._lib, "cuMemUnmap", pointer, size)
-        call(self._lib, "cuMemAddressFree", pointer, size)
-        call(self._lib, "cuMemRelease", self._handle)
+        self.unmap()
+        pieces, self._pieces = self._pieces, ()
+        for piece in pieces:
+            release(piece)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from eval.cuda.driver import CudaDriverError
 from eval.judge import ceilings, gpu, memory_plan
 from eval.judge.calls import Caller
 from eval.judge.correctness import instance_key
@@ -41,11 +43,24 @@ def official_case(job: Job) -> Case:
 class Baselines:
     """What is timed beside every candidate of one problem and size, kept warm between candidates."""
 
-    def __init__(self, job: Job, zygote: Zygote, memory_limit_bytes: int | None = None) -> None:
+    def __init__(
+        self,
+        job: Job,
+        zygote: Zygote,
+        memory_limit_bytes: int | None = None,
+        *,
+        following: Job | None = None,
+    ) -> None:
         """Start the baselines.
 
         `memory_limit_bytes` is how much of a card may be in use, so that a large one stands for a smaller
-        one: the judge, all runners and whatever else is on it.
+        one: the judge, all runners and whatever else is on it. `following` is a job that is to come next;
+        if it is timed beside the same baselines, a runner can wait for it in `spare`.
+
+        Raises:
+            ProblemRefusedError: the card has not enough memory.
+            JudgeError: the reference or the current code does not run.
+
         """
         self._identity = _identity(job)
         self._zygote = zygote
@@ -68,13 +83,17 @@ class Baselines:
         self.compile_note: str | None = None
         self.session_times = SessionTimes()
         self._runners: list[Runner] = []
-        self._regions: list[DeviceRegion] = []
         self._contestants: list[Contestant] = []
-        self._plan = self._plan_memory(memory_limit_bytes)
+        self._plan, left_bytes = self._plan_memory(memory_limit_bytes)
+        count = self._plan.regions if job.timing else 1
+        again = following is not None and _identity(following) == self._identity
+        self._regions = self._dealt(count, left_bytes if again else 0)
+        self.candidate_region = self._regions[0]
+        self.spare = self._regions[count] if len(self._regions) > count else None
+        """A region like the others, for a runner that waits; None where no job was to follow, or no room."""
         self.private: dict[tuple[Any, ...], torch.Tensor] = {}
         """The judge's own copies of inputs, one set for all who take turns."""
         try:
-            self.candidate_region = self._region()
             if job.timing:
                 self._start_all(job)
         except BaseException:
@@ -86,8 +105,8 @@ class Baselines:
         """How many calls of one timed turn there is room for."""
         return self._needs.calls
 
-    def _plan_memory(self, limit_bytes: int | None) -> memory_plan.Plan:
-        """Return who gets how much of what is free.
+    def _plan_memory(self, limit_bytes: int | None) -> tuple[memory_plan.Plan, int]:
+        """Return who gets how much of what is free, and how many bytes of it nobody does.
 
         Raises:
             ProblemRefusedError: it is not enough; the message says how much would be.
@@ -98,19 +117,22 @@ class Baselines:
         there = free if limit_bytes is None else min(free, limit_bytes - (total - free))
         plan = memory_plan.fitting(self._needs, there)
         if plan is not None:
-            return plan
+            return plan, there - plan.needed_bytes
         wanted = memory_plan.least(self._needs).needed_bytes
         raise ProblemRefusedError(
             f"size {self.case.case.name} needs {wanted / 1e9:.1f} GB of device memory, {there / 1e9:.1f} of "
             f"{total / 1e9:.1f} GB are free: take a smaller --size",
         )
 
-    def _region(self) -> DeviceRegion:
-        if len(self._regions) < self._plan.regions:
-            room = transfer_bytes([self.case], DeviceRegion.align)
-            region = DeviceRegion(self._plan.input_bytes, self._plan.heap_bytes, transfer_bytes=room)
-            self._regions.append(region)
-        return self._regions[-1]
+    def _dealt(self, count: int, left_bytes: int) -> list[DeviceRegion]:
+        """Make `count` regions at once, so that they lie alike, and one more where what is left allows it."""
+        plan, room = self._plan, transfer_bytes([self.case], DeviceRegion.align)
+        total = torch.cuda.mem_get_info()[1]
+        region_bytes = plan.input_bytes + plan.heap_bytes + room
+        if memory_plan.room_for_another(region_bytes, left_bytes, total):
+            with suppress(CudaDriverError):
+                return DeviceRegion.deal(count + 1, plan.input_bytes, plan.heap_bytes, transfer_bytes=room)
+        return DeviceRegion.deal(count, plan.input_bytes, plan.heap_bytes, transfer_bytes=room)
 
     def _start_all(self, job: Job) -> None:
         self._start("eager", self.case.source, "Model", job)
@@ -122,7 +144,7 @@ class Baselines:
             self._start("current", job.current_code, "ModelNew", job)
 
     def _start(self, role: str, code: str, class_name: str, job: Job, *, compiled: bool = False) -> None:
-        region = self._region()
+        region = self._regions[min(len(self._runners) + 1, self._plan.regions - 1)]
         runner = Runner(self._zygote, region, _LIMITS, cuda=True)
         self._runners.append(runner)
         caller = Caller(job.problem, region, self.private)

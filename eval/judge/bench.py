@@ -86,7 +86,7 @@ class Bench:
                 self._lookahead.drop()
                 self._baselines.close()
                 self._baselines = None
-            self._baselines = Baselines(job, self._zygote)
+            self._baselines = Baselines(job, self._zygote, following=self._lookahead.following)
         return DeviceTrial(job, self._zygote, self._environment, self._baselines, self._lookahead).judge()
 
     def close(self) -> None:

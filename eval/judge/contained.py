@@ -50,12 +50,11 @@ class Contained:
         self._watched_at = time.monotonic()
         self.printed = Printed(limits.output_bytes)
         self.channel, theirs = protocol.pair()
-        pages = [region.export_fd(), *([new_page()] if cuda else [])]
-        self.gate = Gate(pages[1]) if cuda else None
+        pages = [*region.export_fds(), *([new_page()] if cuda else [])]
+        self.gate = Gate(pages[-1]) if cuda else None
         """Where a GPU's runner is shown the inputs of timed calls."""
         try:
-            given = [theirs.fileno(), pages[0], self.printed.write_fd, *pages[1:]]
-            self.pid = zygote.fork(given)
+            self.pid = zygote.fork([theirs.fileno(), self.printed.write_fd, *pages])
         finally:
             for page in pages:
                 os.close(page)
@@ -88,7 +87,7 @@ class Contained:
         start = {
             "policy": policy.model_dump(mode="json"),
             "env": self._environment(cuda=cuda),
-            "memory": {"size_bytes": region.size_bytes, "split": region.split},
+            "memory": {"pieces": region.piece_bytes, "split": region.split},
             "dry": self._zygote.dry,
         }
         with self._starting():

@@ -51,6 +51,11 @@ class Lookahead:
         self._next = next((one for one in self._announced if one != job), None)
         self._announced = []
 
+    @property
+    def following(self) -> Job | None:
+        """The job that is to come after the one that has come, where one was announced."""
+        return self._next
+
     def cache(self) -> bytes | None:
         """Return what was compiled for the job that has come, all its sizes at once."""
         if not self._asked and self._ahead is not None and self._job is not None:
@@ -71,7 +76,8 @@ class Lookahead:
     def prepare(self, baselines: Baselines, in_use: Region) -> None:
         """Start a runner for the next job, where it will find these baselines."""
         if self._next is not None and baselines.apart and baselines.fits(self._next):
-            self._standby.begin(baselines.candidate_region, in_use, self._next.limits)
+            home, spare = baselines.candidate_region, baselines.spare
+            self._standby.begin(home, spare, in_use, self._next.limits)
 
     def retire(self, runner: Runner) -> None:
         """End the runner of a candidate that has its verdict, without waiting until it is gone."""

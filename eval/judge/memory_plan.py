@@ -37,6 +37,10 @@ _DOUBLE_BYTES = 8
 _LEAST_INPUT_BYTES = 64 << 20
 _BATCH_BYTES, _MOST_CALLS = 2e9, 32
 """Of the calls of one timed turn."""
+_WAITING_BYTES = 1 << 29
+"""Of the runner that waits for the next candidate."""
+_LEAST_LEFT_BYTES, _LEFT_PART = 2 << 30, 16
+"""This much, and this part of the card's memory, stays free for what the judge itself still needs."""
 
 
 class Needs(NamedTuple):
@@ -85,6 +89,12 @@ def fitting(needs: Needs, there_bytes: int) -> Plan | None:
     choices = ((needs.runners, _ROOMY), (2, _ROOMY), (1, _ROOMY), (1, _TIGHT))
     plans = (_plan(needs, regions, factor) for regions, factor in choices)
     return next((plan for plan in plans if plan.needed_bytes <= there_bytes), None)
+
+
+def room_for_another(region_bytes: int, free_bytes: int, total_bytes: int) -> bool:
+    """Tell whether a region more, and a runner that waits in it, leave enough of a card's memory free."""
+    left = free_bytes - region_bytes - _WAITING_BYTES
+    return left >= max(_LEAST_LEFT_BYTES, total_bytes // _LEFT_PART)
 
 
 def _plan(needs: Needs, regions: int, factor: float) -> Plan:

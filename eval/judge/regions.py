@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
 from eval.cuda.driver import SharedMemory, granularity
+from eval.cuda.pieces import deal
 from eval.tensors import TensorDesc, dtype_name, view
 
 if TYPE_CHECKING:
@@ -30,8 +31,13 @@ class Region:
     transfer_bytes: int = 0
     """At the end of the inputs, for weights that pass through."""
 
-    def export_fd(self) -> int:
-        """Return a new descriptor for a runner; the caller closes it."""
+    @property
+    def piece_bytes(self) -> tuple[int, ...]:
+        """What each of the descriptors stands for, one behind another."""
+        return (self.size_bytes,)
+
+    def export_fds(self) -> list[int]:
+        """Return new descriptors for a runner, one a piece; the caller closes them."""
         raise NotImplementedError
 
     def close(self) -> None:
@@ -88,38 +94,82 @@ class HostRegion(Region):
         self._map = mmap.mmap(self._fd, self.size_bytes)
         self.base = torch.frombuffer(self._map, dtype=torch.uint8)
 
-    def export_fd(self) -> int:
-        """Return a new descriptor for a runner; the caller closes it."""
-        return os.dup(self._fd)
+    def export_fds(self) -> list[int]:
+        """Return one new descriptor for a runner; the caller closes it."""
+        return [os.dup(self._fd)]
 
     def close(self) -> None:
         """Close the judge's descriptor; the mapping goes with the object."""
         os.close(self._fd)
 
 
+class _Extent(NamedTuple):
+    """Bytes of a device region, each a multiple of the driver's granularity."""
+
+    transfer: int
+    split: int
+    size: int
+
+
+def _extent(input_bytes: int, heap_bytes: int, transfer_bytes: int, device: int) -> _Extent:
+    torch.cuda.init()
+    torch.zeros(1, device="cuda")
+    step = granularity(device)
+    transfer = -(-transfer_bytes // step) * step
+    split = -(-max(input_bytes, 1) // step) * step + transfer
+    return _Extent(transfer, split, split + -(-heap_bytes // step) * step)
+
+
 class DeviceRegion(Region):
-    """CUDA: device memory made by the driver and shared by descriptor."""
+    """CUDA: device memory made by the driver in pieces, and shared by their descriptors."""
 
     align = 2 << 20
 
     def __init__(
-        self, input_bytes: int, heap_bytes: int, device: int = 0, *, transfer_bytes: int = 0
-    ) -> None:
-        torch.cuda.init()
-        torch.zeros(1, device="cuda")
-        step = granularity(device)
-        self.transfer_bytes = -(-transfer_bytes // step) * step
-        self.split = -(-max(input_bytes, 1) // step) * step + self.transfer_bytes
-        self.size_bytes = self.split + -(-heap_bytes // step) * step
-        self._memory = SharedMemory(device, self.size_bytes)
+        self, input_bytes: int, heap_bytes: int, device: int = 0, *, transfer_bytes: int = 0,
+        memory: SharedMemory | None = None,
+    ) -> None:  # fmt: skip
+        """Lay inputs and heap out in `memory`, which has just that size, or where none is given in new.
+
+        Raises:
+            CudaDriverError: the card has not that much memory.
+
+        """
+        extent = _extent(input_bytes, heap_bytes, transfer_bytes, device)
+        self.transfer_bytes, self.split, self.size_bytes = extent
+        self._memory = memory or deal(device, extent.size, 1)[0]
         self.base = torch.as_tensor(_Pointer(self._memory.pointer, self.size_bytes), device="cuda")
 
-    def export_fd(self) -> int:
-        """Return a new descriptor for a runner; the caller closes it."""
-        return self._memory.export_fd()
+    @classmethod
+    def deal(
+        cls, count: int, input_bytes: int, heap_bytes: int, device: int = 0, *, transfer_bytes: int = 0
+    ) -> list[DeviceRegion]:
+        """Make `count` regions that lie alike: their pieces are made together and dealt at random.
+
+        Raises:
+            CudaDriverError: the card has not that much memory; nothing is kept of it.
+
+        """
+        extent = _extent(input_bytes, heap_bytes, transfer_bytes, device)
+        return [
+            cls(input_bytes, heap_bytes, device, transfer_bytes=transfer_bytes, memory=memory)
+            for memory in deal(device, extent.size, count)
+        ]
+
+    @property
+    def piece_bytes(self) -> tuple[int, ...]:
+        """What each of the descriptors stands for, one behind another."""
+        return self._memory.piece_bytes
+
+    def export_fds(self) -> list[int]:
+        """Return new descriptors for a runner, one a piece; the caller closes them."""
+        return self._memory.export_fds()
 
     def twin(self) -> DeviceRegion:
-        """Make another one like it.
+        """Make another one of the same size.
+
+        Its pieces are not mixed with those of this one, so it may be slower or faster: what is known to be
+        needed from the start comes from `deal`.
 
         Raises:
             CudaDriverError: the card has not that much memory.

@@ -1,7 +1,9 @@
 """A runner that waits for the next candidate while this one is judged: forked, inside its walls, CUDA open.
 
 It has loaded nothing and knows of no candidate. It lives in memory of its own, so it is there only where the
-card has room for one region more; two regions then take turns.
+card has room for one region more; two regions then take turns. The second one is the baselines' spare. Where
+they had none, because no other candidate was announced when they began, it is made when it is wanted: its
+pieces are then not mixed with those of the other regions, and its memory may be a little slower or faster.
 """
 
 from __future__ import annotations
@@ -13,17 +15,13 @@ import torch
 
 from eval.cuda.driver import CudaDriverError
 from eval.judge.faults import BrokenJudgeError, FaultRaised
+from eval.judge.memory_plan import room_for_another
 from eval.judge.regions import DeviceRegion, Region
 from eval.judge.runner import Runner
 
 if TYPE_CHECKING:
     from eval.judge.processes import Zygote
     from eval.records import Limits
-
-_CONTEXT_BYTES = 1 << 29
-_LEAST_ROOM_BYTES = 2 << 30
-_ROOM_PART = 16
-"""This part of the card's memory stays free for what the judge itself still needs."""
 
 
 class Place(NamedTuple):
@@ -34,7 +32,7 @@ class Place(NamedTuple):
 
 
 class Standby:
-    """At most one waiting runner, and the second region."""
+    """At most one waiting runner, and the second region where the baselines have no spare."""
 
     def __init__(self, zygote: Zygote) -> None:
         self._zygote = zygote
@@ -63,14 +61,15 @@ class Standby:
         if not self._zygote.healthy:
             raise BrokenJudgeError("the runner before this one could not be ended")
 
-    def begin(self, home: DeviceRegion, in_use: Region, limits: Limits) -> None:
+    def begin(self, home: DeviceRegion, spare: DeviceRegion | None, in_use: Region, limits: Limits) -> None:
         """Fork a runner for a candidate with these limits, and do not wait for it.
 
-        It gets `home`, which candidates have had before, or where that is in use a region like it.
+        It gets `home`, which candidates have had before, or where that is in use `spare`, or where there
+        is none a region like it.
         """
         if self._waiting is not None:
             return
-        region = home if in_use is not home else self._other(home)
+        region = home if in_use is not home else spare or self._other(home)
         if region is None:
             return
         self._collect()
@@ -81,7 +80,8 @@ class Standby:
             self._waiting = Runner(self._zygote, region, limits, cuda=True, wait=False)
 
     def _other(self, home: DeviceRegion) -> DeviceRegion | None:
-        if self._second is None and _room_for(home.size_bytes):
+        free, total = torch.cuda.mem_get_info()
+        if self._second is None and room_for_another(home.size_bytes, free, total):
             try:
                 self._second = home.twin()
             except CudaDriverError:
@@ -113,7 +113,7 @@ class Standby:
         return None
 
     def drop(self) -> None:
-        """End the runner, and give the second region back."""
+        """End the runner, and give back the second region if it was made here."""
         if self._dying is not None:
             self._dying.collect()
             self._dying = None
@@ -123,12 +123,6 @@ class Standby:
         if self._second is not None:
             self._second.close()
             self._second = None
-
-
-def _room_for(size_bytes: int) -> bool:
-    free, total = torch.cuda.mem_get_info()
-    room: int = free - size_bytes - _CONTEXT_BYTES
-    return room >= max(_LEAST_ROOM_BYTES, total // _ROOM_PART)
 
 
 def seed(runner: Runner, region: Region, cache: bytes | None) -> int:

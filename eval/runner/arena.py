@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from eval.cuda.driver import SharedMemory
+from eval.cuda.driver import SharedMemory, imported
 from eval.runner.heap import Heap
 
 if TYPE_CHECKING:
@@ -20,10 +21,12 @@ _RELEASE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_in
 class ArenaMemory:
     """Inputs lie where the judge put them; whatever torch allocates comes from the heap behind them."""
 
-    def __init__(self, fd: int, size_bytes: int, heap_offset: int, device: int = 0) -> None:
+    def __init__(
+        self, fds: Sequence[int], piece_bytes: Sequence[int], heap_offset: int, device: int = 0
+    ) -> None:
         import torch
 
-        self._size = size_bytes
+        size_bytes = sum(piece_bytes)
         self._heap = Heap(heap_offset, size_bytes)
         self._pointer = 0
         self.refusal = ""
@@ -35,7 +38,8 @@ class ArenaMemory:
         torch.cuda.init()
         torch.cuda.set_device(device)
         torch.cuda.current_stream().synchronize()
-        self._memory = SharedMemory(device, size_bytes, fd)
+        pieces = [imported(fd, size) for fd, size in zip(fds, piece_bytes, strict=True)]
+        self._memory = SharedMemory(device, pieces)
         self._pointer = self._memory.pointer
         self.base = torch.as_tensor(_Region(self._pointer, size_bytes), device="cuda")
 

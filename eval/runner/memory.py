@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,9 +19,10 @@ class OutputTooLargeError(Exception):
 class HostMemory:
     """CPU: one shared mapping, inputs first; outputs are copied behind them."""
 
-    def __init__(self, fd: int, size_bytes: int, output_offset: int) -> None:
+    def __init__(self, fds: Sequence[int], piece_bytes: Sequence[int], output_offset: int) -> None:
         import torch
 
+        (fd,), (size_bytes,) = fds, piece_bytes
         self._map = mmap.mmap(fd, size_bytes)
         self.base = torch.frombuffer(self._map, dtype=torch.uint8)
         # Apart from the inputs' tensor, whose version would else count the calls.

@@ -22,8 +22,10 @@ _START_SECONDS = 60.0
 _ARMED_SECONDS, _IDLE_SECONDS = 0.5, 3600.0
 
 
-def serve(socket_fd: int, memory_fd: int, output_fd: int, gate_fd: int | None = None) -> int:
+def serve(socket_fd: int, output_fd: int, *pages: int) -> int:
     """Serve one judge until it goes away, and return the exit code.
+
+    `pages` are the descriptors of the pieces of memory, and on a GPU behind them that of the gate.
 
     The first message says under which policy. The judge sends it once it has put this process
     into a control group, so nothing is forked before.
@@ -36,14 +38,16 @@ def serve(socket_fd: int, memory_fd: int, output_fd: int, gate_fd: int | None = 
     os.chdir(policy.scratch)
     report = enter(policy)
     torch.set_num_threads(1)
-    memory = _map_memory(memory_fd, start["memory"], cuda=policy.cuda)
+    count = len(start["memory"]["pieces"])
+    memory = _map_memory(pages[:count], start["memory"], cuda=policy.cuda)
+    gate = _map_gate(*pages[count:])
     scratch = Path(policy.scratch)
     session: Session | DrySession
     if start["dry"]:
         assert isinstance(memory, HostMemory)
         session = DrySession(memory, scratch)
     else:
-        session = Session(memory, scratch, partial(channel.send, {}), _map_gate(gate_fd))
+        session = Session(memory, scratch, partial(channel.send, {}), gate)
     channel.send({"ready": True, **report.model_dump(mode="json")})
     return _answer_all(channel, session)
 
@@ -56,14 +60,15 @@ def _redirect(output_fd: int) -> None:
     os.close(output_fd)
 
 
-def _map_memory(fd: int, place: dict[str, Any], *, cuda: bool) -> HostMemory | ArenaMemory:
+def _map_memory(fds: tuple[int, ...], place: dict[str, Any], *, cuda: bool) -> HostMemory | ArenaMemory:
     kind = ArenaMemory if cuda else HostMemory
-    memory = kind(fd, place["size_bytes"], place["split"])
-    os.close(fd)
+    memory = kind(fds, place["pieces"], place["split"])
+    for fd in fds:
+        os.close(fd)
     return memory
 
 
-def _map_gate(fd: int | None) -> Gate | None:
+def _map_gate(fd: int | None = None) -> Gate | None:
     if fd is None:
         return None
     gate = Gate(fd)

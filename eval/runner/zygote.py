@@ -23,6 +23,7 @@ from typing import Any
 import torch
 import triton
 
+from eval.cuda.pieces import MOST_PIECES
 from eval.dry_launch import session as dry_launch
 from eval.protocol import Channel, ChannelClosedError
 from eval.runner import landlock, linux, triton_cache, warm_cuda
@@ -30,7 +31,8 @@ from eval.runner.sandbox import fork_contained
 from eval.runner.serve import serve
 from eval.runner.warm import UnusableInterpreterError, warm_up
 
-_FDS = 4
+_FDS = 3 + MOST_PIECES
+"""Of one runner: its socket, its output, the pieces of its memory, and a page of the gate."""
 _LEAST_LANDLOCK = 2
 """From this version on Triton's own cache works inside the walls."""
 
