@@ -15,10 +15,12 @@ Usage: python bench/timing.py --output FOLDER [--parts nsight,aa,...] [--pairs N
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -27,16 +29,15 @@ from typing import Any
 
 import torch
 from sessions import Ring
-from timing_code import DO_BENCH, OPERATOR, OPERATORS, SLOWED
+from timing_code import BEHIND_A_SWEEP, DO_BENCH, OPERATOR, OPERATORS, SLOWED
 
 from eval import Judge
 from eval.judge.gpu import copy_gb_per_s, identity
 from eval.judge.processes import Zygote
 from eval.records import Job, Passed, Problem, SizeProfile, Timing
-from harness.errors import HarnessError
+from harness.errors import EnvironmentFailure
 from harness.machine import Profiler, profiler
 from harness.problems import load_problem
-from harness.profile import measured
 from harness.prompts import load_stage
 
 Rows = Iterator[dict[str, Any]]
@@ -44,7 +45,11 @@ SEED = load_problem("cumsum_exclusive")
 assert SEED.solution is not None
 assert SEED.current_code is not None
 SOLUTION, CURRENT = SEED.solution.read_text(), SEED.current_code
-NCU_READINGS = 3
+DURATION, NCU_CALLS = "gpu__time_duration.sum", 5
+NCU_OPTIONS = (
+    "--profile-from-start", "off", "--clock-control", "none", "--cache-control", "none", "--csv",
+    "--page", "raw", "--print-units", "base", "--metrics", DURATION,
+)  # fmt: skip
 MIN_GAIN = load_stage("final_micro_tuning").min_gain
 SHAPES = {
     "5 us": (132, 4096), "10 us": (512, 4096), "50 us": (4096, 4096),
@@ -109,15 +114,15 @@ def nsight(arguments: argparse.Namespace) -> Rows:
         yield {
             "code": what, "shape": SHAPES[name], "events_ms": timing.candidate_ms.model_dump(),
             "judge_ms": timing.judge_ms, "profiler_ms": profiler_ms,
-            **beside_ncu(job, found, timing.candidate_ms.median),
+            **beside_ncu(code, SHAPES[name], found, timing.candidate_ms.median),
         }  # fmt: skip
     zygote.close()
 
 
-def beside_ncu(job: Job, found: Profiler, median_ms: float) -> dict[str, Any]:
+def beside_ncu(code: str, shape: tuple[int, int], found: Profiler, median_ms: float) -> dict[str, Any]:
     try:
-        readings = [ncu_ms_of(job, found) for _ in range(NCU_READINGS)]
-    except HarnessError as error:
+        readings = ncu_ms_of(code, shape, found)
+    except (EnvironmentFailure, subprocess.SubprocessError) as error:
         return {"ncu_ms": None, "why": str(error)}
     ncu_ms = statistics.median(readings)
     return {
@@ -126,9 +131,20 @@ def beside_ncu(job: Job, found: Profiler, median_ms: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def ncu_ms_of(job: Job, found: Profiler) -> float:
-    kernels = measured(job, ["gpu__time_duration.sum"], found, timeout_s=300.0).kernels
-    return sum(kernel.duration_ns for kernel in kernels) / 1e6
+def ncu_ms_of(code: str, shape: tuple[int, int], found: Profiler) -> list[float]:
+    """Device time of each of some calls by Nsight Compute, in ms, behind the sweep that the judge makes."""
+    if found.path is None:
+        raise EnvironmentFailure("there is no Nsight Compute here")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "candidate.py")
+        path.write_text(code)
+        asked = [sys.executable, "-c", BEHIND_A_SWEEP, str(path), *map(str, shape), str(NCU_CALLS)]
+        done = subprocess.run([found.path, *NCU_OPTIONS, *asked], capture_output=True, text=True, check=True)
+    rows = list(csv.reader(line for line in done.stdout.splitlines() if line.startswith('"')))
+    at = rows[0].index(DURATION)
+    launches_ms = [float(row[at].replace(",", "")) / 1e6 for row in rows[2:]]
+    each = len(launches_ms) // NCU_CALLS
+    return [sum(launches_ms[each * call : each * (call + 1)]) for call in range(NCU_CALLS)]
 
 
 def called(running: Ring, pairs: int, arguments: argparse.Namespace) -> dict[str, Any]:

@@ -101,14 +101,10 @@ def test_times_that_drift_are_doubtful():
     assert unsettled({"candidate": STEADY, "eager": STEADY}, ({}, {})) == []
 
 
-@pytest.mark.parametrize(
-    ("ms", "taken_off"), [(0.005, 0.001), (0.049999, 0.001), (0.05, 0.001), (0.1, 0.0005), (5.0, 0.00001)]
-)
-def test_the_cost_of_an_event_pair_is_taken_off_short_times(ms, taken_off):
+@pytest.mark.parametrize("ms", [0.005, 0.05, 5.0])
+def test_the_cost_of_an_event_pair_is_taken_off(ms):
     session = SimpleNamespace(event_null_ms=0.002)
-    assert corrected(session, [ms, ms, 2 * ms]) == pytest.approx(
-        [ms - taken_off, ms - taken_off, 2 * ms - taken_off]
-    )
+    assert corrected(session, [ms, ms, 2 * ms]) == pytest.approx([ms - 0.002, ms - 0.002, 2 * ms - 0.002])
     assert min(corrected(session, [0.001])) > 0
 
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 _MOST_ROWS = 64
 _LEAST_MS = 1e-6
 _WAITS = "forward waits for results of its own: its time is the judge's clock's"
-_EVENT_MATTERS_MS, _PART_OF_PAIR = 0.05, 0.5
 
 
 def build_timing(
@@ -83,14 +82,12 @@ def build_timing(
 
 
 def corrected(session: TimingSession, event_ms: list[float]) -> list[float]:
-    """Subtract what an event pair shows when nothing is between, from long kernels less and less.
+    """Subtract what an event pair shows when nothing is between.
 
-    Of the two records of a pair one lies between them, so half of what the pair shows is taken off: beside
-    Nsight Compute all of it is too much by 0.5 to 1.3 us up to 50 us, and from 0.2 ms on anything is
-    (docs/measurements/timing_h100.md). Nothing jumps at 50 us.
+    Beside Nsight Compute, with caches in the same state, events read so much too much of short kernels as
+    of long ones (docs/measurements/timing_h200.md).
     """
-    part = _PART_OF_PAIR * min(1.0, _EVENT_MATTERS_MS / max(stats.median(event_ms), _LEAST_MS))
-    return [max(value - part * session.event_null_ms, _LEAST_MS) for value in event_ms]
+    return [max(value - session.event_null_ms, _LEAST_MS) for value in event_ms]
 
 
 def unsettled(samples: Mapping[str, Sequence[float]], clocks: tuple[Mapping[str, Any], ...]) -> list[str]:
