@@ -189,7 +189,7 @@ def judged(
     """Judge replies as the command does, and say how long each took once the first was there."""
     settings = JudgeSettings(device=executor.device, size=size, gpu=GPU, baselines=baselines)
     done: list[float] = []
-    outcomes: Counter[str] = Counter()
+    outcomes: dict[int, str] = {}
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "bench.db") as store:
         before = sum(state.busy_s for state in executor.states())
         start = time.perf_counter()
@@ -199,13 +199,14 @@ def judged(
                 verdict = one.attempt.verdict
                 kind = getattr(verdict, "reason", None) or getattr(verdict, "phase", None)
                 status = verdict.status if verdict is not None else "error"
-                outcomes[f"{status}: {kind}" if kind else status] += 1
+                outcomes[one.attempt.reply.sample] = f"{status}: {kind}" if kind else status
         slots = sum(state.busy_s for state in executor.states()) - before
     return {
         "candidates": len(replies), "slots": executor.slots, "seconds": done[-1],
-        "per_minute": 60 * len(done) / done[-1], "first_s": done[0], "outcomes": dict(outcomes),
-        "steady_s": steady(done), "slots_busy": slots / (done[-1] * executor.slots),
-        "gpu_busy": busy.share(),
+        "per_minute": 60 * len(done) / done[-1], "first_s": done[0],
+        "outcomes": dict(Counter(outcomes.values())), "by_candidate": [outcomes[n] for n in sorted(outcomes)],
+        "steady_s": steady(done), "steady": window(done, executor.slots),
+        "slots_busy": slots / (done[-1] * executor.slots), "gpu_busy": busy.share(),
     }  # fmt: skip
 
 
@@ -215,6 +216,15 @@ def steady(done: list[float]) -> dict[str, float]:
     mean = (done[-1] - done[0]) / max(1, len(done) - 1)
     last = min(len(gaps) - 1, round(0.95 * len(gaps)))
     return {"median": statistics.median(gaps), "mean": mean, "percentile_95": gaps[last]}
+
+
+def window(done: list[float], slots: int) -> dict[str, float] | None:
+    """Candidates a minute while all slots are at work: from two verdicts a slot until the list runs dry."""
+    first, last = 2 * slots - 1, len(done) - slots
+    if last <= first:
+        return None
+    seconds = done[last] - done[first]
+    return {"seconds": seconds, "per_minute": 60 * (last - first) / seconds}
 
 
 class Busy:
