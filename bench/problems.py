@@ -1,9 +1,9 @@
 """Times of every problem's expert solution beside eager, `torch.compile`, its current code, copy and floor.
 
-Run on a CUDA GPU; writes one JSON file, with every verdict, and one Markdown table. Where the floor is set
-by arithmetic, eager is what cuBLAS or SDPA reaches.
+Run on CUDA GPUs, all of them or those of --gpus; writes one JSON file, one file with every verdict, and one
+Markdown table. Where the floor is set by arithmetic, eager is what cuBLAS or SDPA reaches.
 
-Usage: python bench/problems.py --output FOLDER [--problems softmax,matmul] [--size NAME]
+Usage: python bench/problems.py --output FOLDER [--problems softmax,matmul] [--size NAME] [--gpus 0,1]
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from concurrent.futures import as_completed
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from eval import Judge, JudgeFailedError
-from eval.judge.gpu import identity
+from eval import JudgeFailedError
 from eval.records import Job, Timing, Verdict
+from harness.executors import open_executor
 from harness.problems import load_problem, problem_names
 
 BEST = 1.005
@@ -32,39 +31,48 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--problems", default=None)
     parser.add_argument("--size", default=None)
+    parser.add_argument("--gpus", default=None)
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
+    names = options.problems.split(",") if options.problems else problem_names()
     rows: list[dict[str, Any]] = []
-    with Judge("cuda") as judge, (options.output / "problems.jsonl").open("w") as verdicts:
-        for name in options.problems.split(",") if options.problems else problem_names():
-            start = time.perf_counter()
+    machine: dict[str, Any] = {}
+    start = time.perf_counter()
+    with (
+        open_executor("local", "cuda", gpus=options.gpus) as executor,
+        (options.output / "problems.jsonl").open("w") as verdicts,
+    ):
+        futures = {executor.submit(job_of(name, options.size)): name for name in names}
+        for future in as_completed(futures):
+            name = futures[future]
             try:
-                verdict = judged(judge, name, options.size)
+                verdict = future.result()
             except JudgeFailedError as error:
                 rows.append({"problem": name, "verdict": "error (ours)", "detail": str(error)})
-                print(json.dumps(rows[-1]), flush=True)
-                continue
-            verdicts.write(json.dumps({"problem": name, **verdict.model_dump(mode="json")}) + "\n")
-            verdicts.flush()
-            rows.append(row(name, verdict, time.perf_counter() - start))
+            else:
+                machine = vars(verdict.environment) if verdict.environment is not None else machine
+                verdicts.write(json.dumps({"problem": name, **verdict.model_dump(mode="json")}) + "\n")
+                verdicts.flush()
+                rows.append(row(name, verdict))
             print(json.dumps(rows[-1]), flush=True)
-            write(options.output, rows)
+            seconds = time.perf_counter() - start
+            write(
+                options.output, sorted(rows, key=lambda one: one["problem"]), machine, executor.slots, seconds
+            )
 
 
-def judged(judge: Judge, name: str, size: str | None) -> Verdict:
+def job_of(name: str, size: str | None) -> Job:
     folder = load_problem(name)
     assert folder.solution is not None, f"{name} has no expert solution"
     sizes = [profile.name for profile in folder.problem.sizes]
-    return judge.evaluate(
-        Job(
-            problem=folder.problem, code=folder.solution.read_text(), current_code=folder.current_code,
-            size=size if size in sizes else None,
-        )
+    return Job(
+        problem=folder.problem, code=folder.solution.read_text(), current_code=folder.current_code,
+        size=size if size in sizes else None, device="cuda",
     )  # fmt: skip
 
 
-def row(name: str, verdict: Verdict, seconds: float) -> dict[str, Any]:
-    found: dict[str, Any] = {"problem": name, "verdict": verdict.status, "seconds": round(seconds, 1)}
+def row(name: str, verdict: Verdict) -> dict[str, Any]:
+    found: dict[str, Any] = {"problem": name, "verdict": verdict.status, "seconds": verdict.seconds}
     timing = verdict.timing
     if timing is None:
         return found | {"detail": verdict.detail}
@@ -90,11 +98,12 @@ def tflop_per_s(timing: Timing) -> float | None:
     return None if timing.flops is None else timing.flops / timing.candidate_ms.median / 1e9
 
 
-def write(folder: Path, rows: list[dict[str, Any]]) -> None:
+def write(
+    folder: Path, rows: list[dict[str, Any]], machine: dict[str, Any], gpus: int, seconds: float
+) -> None:
     """Write the JSON file and the table, after every problem."""
-    machine = identity() | {"torch": torch.__version__}
     beaten = sum((r.get("speedup") or {}).get("compile", [0])[0] > BEST for r in rows if r.get("compile_ms"))
-    result = {"machine": machine, "beat_compile": beaten, "rows": rows}
+    result = {"machine": machine, "gpus": gpus, "seconds": seconds, "beat_compile": beaten, "rows": rows}
     (folder / "problems.json").write_text(json.dumps(result, indent=1) + "\n")
     columns = ("eager", "compile", "current", "expert", "floor")
     lines = [
