@@ -11,9 +11,28 @@ import torch
 
 from eval.judge.calls import Caller
 from eval.judge.proposals import references
+from eval.judge.reference import CaseReference, size_case
 from eval.judge.regions import HostRegion, bytes_needed
 from eval.judge.rows import all_blocks, gathered, places, row_at, some_blocks
 from harness.problems import load_problem
+
+TWICE = """
+import torch
+import torch.nn as nn
+
+
+class Model(nn.Module):
+    def forward(self, x):
+        return x * 2
+
+
+def get_inputs():
+    return [torch.rand(1034, 32768)]
+
+
+def get_init_inputs():
+    return []
+"""
 
 
 @pytest.mark.parametrize("shape", [(32767, 32769), (1 << 25, 1), (5, 1 << 24), (3, 7)])
@@ -58,6 +77,23 @@ def test_what_is_gathered_and_kept_are_the_rows_of_the_blocks(overlap):
     answer = behind[: len(behind) - overlap]
     assert answer[places(blocks, overlap)].flatten().tolist() == wanted
     assert [row_at(blocks, index) for index in range(len(wanted))] == wanted
+
+
+@pytest.mark.parametrize("row", [0, 300, 1033])
+def test_a_comparison_in_blocks_names_the_row_that_is_wrong(row, tmp_path):
+    """Of three blocks, by a reference that keeps its rows apart."""
+    path = tmp_path / "1_twice.py"
+    path.write_text(TWICE)
+    problem = load_problem(path).problem.model_copy(update={"row_overlap": 0})
+    case = CaseReference(problem, size_case(problem, None))
+    with closing(HostRegion(bytes_needed(case.inputs, HostRegion.align), 0)) as region:
+        caller = Caller(problem, region)
+        prepared = caller.prepare(case, caller.usual)
+        outputs = [2 * prepared.private[0]]
+        assert len(all_blocks(outputs[0])) == 3
+        assert caller.check_values(case, prepared, outputs) is None
+        outputs[0][row, 5] += 1.0
+        assert caller.check_values(case, prepared, outputs).index == (row, 5)
 
 
 @pytest.mark.parametrize("name", ["cumsum_exclusive", "softmax"])

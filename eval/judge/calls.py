@@ -11,7 +11,7 @@ import torch
 
 from eval.judge.compare import Mismatch, explain
 from eval.judge.contents import CHANGES, GIVEN, NEAR, Change, change_little, fill, fill_whole
-from eval.judge.faults import incorrect
+from eval.judge.faults import incorrect, rejected
 from eval.judge.proposals import dense_families, families, usual_family
 from eval.judge.regions import bytes_needed
 from eval.judge.rows import BLOCK_ELEMENTS, all_blocks, gathered, places, row_at, some_blocks
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from eval.judge.reference import CaseReference, InputSpec, Signature
     from eval.judge.regions import Region
     from eval.judge.runner import CallReply, Facts, OneCall, Runner
+    from eval.judge.tolerance import Right
     from eval.records import Problem
 
 Writer = Callable[[int, TensorDesc, torch.Tensor], None]
@@ -223,6 +224,10 @@ class Caller:
         """Compare with the float64 oracle; None when all are right.
 
         Not `in_full` compares some rows from all over alone, of a large output whose problem allows that.
+
+        Raises:
+            FaultRaised: an output was wrong, and right when it was looked at again.
+
         """
         overlap = self._problem.row_overlap
         if overlap is None or sum(o.numel() for o in outputs) <= BLOCK_ELEMENTS:
@@ -234,14 +239,23 @@ class Caller:
     def _check_in_blocks(
         self, case: CaseReference, prepared: Prepared, outputs: list[torch.Tensor], overlap: int
     ) -> Mismatch | None:
-        for block in all_blocks(outputs[0]):
+        """Ask of all blocks whether they pass, so that the GPU need not wait, and where one does not, why."""
+        blocks = all_blocks(outputs[0])
+
+        def parts(block: range) -> tuple[list[Right], list[torch.Tensor]]:
             behind = slice(block.start, block.stop + overlap)
             inputs = [x[behind] if isinstance(x, torch.Tensor) else x for x in prepared.private]
-            parts = [output[block.start : block.stop] for output in outputs]
-            worst = self._tolerance.check(case, inputs, prepared.state, parts)
-            if worst is not None:
-                return _at_row(worst, block.start + worst.index[0])
-        return None
+            right = self._tolerance.right(case, inputs, prepared.state)
+            return right, [output[block.start : block.stop] for output in outputs]
+
+        passed = torch.stack([self._tolerance.passes(*parts(block)) for block in blocks])
+        if bool(passed.all()):
+            return None
+        block = blocks[int((~passed).nonzero()[0])]
+        worst = self._tolerance.worst(*parts(block))
+        if worst is None:
+            raise rejected("tampering", "an output changed while it was compared", "seal")
+        return _at_row(worst, block.start + worst.index[0])
 
     def _check_some(
         self, case: CaseReference, prepared: Prepared, outputs: list[torch.Tensor], overlap: int

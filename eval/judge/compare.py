@@ -7,6 +7,8 @@ so that long rows do not hide a dropped tail and cancellation does not fail an h
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 
 from eval.records import Record
@@ -53,6 +55,38 @@ def compare(
         return compare(torch.view_as_real(output), parts, scale.unsqueeze(-1).expand_as(parts), budget)
     if not output.is_floating_point():
         return _compare_exactly(output, expected)
+    found = _held_against(output, expected, scale, budget, overflown)
+    return None if bool(found.right.all()) else _worst(expected, found)
+
+
+def passes(
+    output: torch.Tensor, expected: torch.Tensor, scale: torch.Tensor, budget: float,
+    overflown: torch.Tensor | None = None,
+) -> torch.Tensor:  # fmt: skip
+    """Tell whether `compare` finds nothing, as one truth value on the device, and do not wait for it."""
+    if output.numel() == 0:
+        return torch.ones((), dtype=torch.bool, device=output.device)
+    if output.is_complex():
+        parts = torch.view_as_real(expected.to(torch.complex128))
+        return passes(torch.view_as_real(output), parts, scale.unsqueeze(-1).expand_as(parts), budget)
+    if not output.is_floating_point():
+        return (output == expected).all()
+    return _held_against(output, expected, scale, budget, overflown).right.all()
+
+
+class _Held(NamedTuple):
+    """Each element of an output beside what it may be."""
+
+    got: torch.Tensor
+    allowed: torch.Tensor
+    error: torch.Tensor
+    right: torch.Tensor
+
+
+def _held_against(
+    output: torch.Tensor, expected: torch.Tensor, scale: torch.Tensor, budget: float,
+    overflown: torch.Tensor | None,
+) -> _Held:  # fmt: skip
     limits = torch.finfo(output.dtype)
     got = output.double()
     allowed = (scale * (budget * limits.eps) + limits.tiny).nan_to_num_(nan=0.0, posinf=0.0)
@@ -61,9 +95,7 @@ def compare(
     right = same | ((error <= allowed) & expected.isfinite())
     if overflown is not None:
         right |= overflown & ~got.isfinite()
-    if bool(right.all()):
-        return None
-    return _worst(got, expected, allowed, error, right)
+    return _Held(got, allowed, error, right)
 
 
 def noise(rounded: torch.Tensor, expected: torch.Tensor, scale: torch.Tensor) -> float:
@@ -81,12 +113,11 @@ def _compare_exactly(output: torch.Tensor, expected: torch.Tensor) -> Mismatch |
         return None
     got, wanted = output.double(), expected.double()
     nothing = torch.full_like(got, _EXACT_LIMIT)
-    return _worst(got, wanted, nothing, (got - wanted).abs_(), right)
+    return _worst(wanted, _Held(got, nothing, (got - wanted).abs_(), right))
 
 
-def _worst(
-    got: torch.Tensor, expected: torch.Tensor, allowed: torch.Tensor, error: torch.Tensor, right: torch.Tensor
-) -> Mismatch:
+def _worst(expected: torch.Tensor, held: _Held) -> Mismatch:
+    got, allowed, error, right = held
     excess = (error / allowed).masked_fill_(right, -1.0).nan_to_num_(nan=float("inf"))
     flat = int(excess.reshape(-1).argmax())
     index = tuple(int(i) for i in torch.unravel_index(torch.tensor(flat), got.shape))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
-from eval.judge.compare import DEFAULT_BUDGET, NOISE_FACTOR, Mismatch, compare, noise
+from eval.judge.compare import DEFAULT_BUDGET, NOISE_FACTOR, Mismatch, compare, noise, passes
 from eval.tensors import dtype_name
 
 if TYPE_CHECKING:
@@ -62,11 +62,21 @@ class Tolerance:
     def worst(self, right: list[Right], outputs: list[torch.Tensor]) -> Mismatch | None:
         """Return the worst element of the first output that is wrong; None when all are right."""
         for output, wanted in zip(outputs, right, strict=True):
-            budget = max(self._budget(output.dtype), NOISE_FACTOR * wanted.noise)
-            found = compare(output, wanted.expected, wanted.scale, budget, wanted.overflown)
+            found = compare(output, *self._limits(output, wanted))
             if found is not None:
                 return found
         return None
+
+    def passes(self, right: list[Right], outputs: list[torch.Tensor]) -> torch.Tensor:
+        """Tell whether `worst` finds nothing, as one truth value on the device, and do not wait for it."""
+        pairs = zip(outputs, right, strict=True)
+        return torch.stack([passes(output, *self._limits(output, wanted)) for output, wanted in pairs]).all()
+
+    def _limits(
+        self, output: torch.Tensor, wanted: Right
+    ) -> tuple[torch.Tensor, torch.Tensor, float, torch.Tensor | None]:
+        budget = max(self._budget(output.dtype), NOISE_FACTOR * wanted.noise)
+        return wanted.expected, wanted.scale, budget, wanted.overflown
 
     def _measures(self, case: CaseReference) -> bool:
         said = self._problem.error_budget
