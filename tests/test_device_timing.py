@@ -5,7 +5,7 @@ import pytest
 pytest.importorskip("torch", reason="needs the extra `eval`")
 
 from eval import Judge
-from eval.records import Failed, Job, Passed
+from eval.records import Failed, Job, Passed, Rejected
 from harness.problems import load_problem
 
 pytestmark = pytest.mark.gpu
@@ -19,6 +19,11 @@ def _leaky(self, *inputs):
     return _plain(self, *inputs)
 
 ModelNew.forward = _leaky
+"""
+LIE = """
+
+_elapsed_time = torch.cuda.Event.elapsed_time
+torch.cuda.Event.elapsed_time = lambda start, end: 0.8 * _elapsed_time(start, end)
 """
 NOT_COMPILED = """
 
@@ -97,3 +102,10 @@ def test_a_reference_that_does_not_compile_is_timed_all_the_same(judge_on_gpu, s
     assert verdict.timing.compile_ms is None
     assert "nothing compiles here" in verdict.timing.compile_note
     assert verdict.timing.speedup.eager.median > 0
+
+
+def test_a_clock_that_lies_is_disputed_twice(judge_on_gpu, seed):
+    verdict = judge_on_gpu.evaluate(job(seed.problem, seed.solution.read_text() + LIE, rules="off"))
+    assert isinstance(verdict, Rejected), verdict.status
+    assert verdict.reason == "disputed_clock"
+    assert any("clock disagreed" in note for note in verdict.timing.notes)

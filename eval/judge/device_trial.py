@@ -152,9 +152,15 @@ class DeviceTrial(Trial):
         return None
 
     def _timed(self, candidate: Contestant, contestants: list[Contestant]) -> _Turns:
-        """Run a session, and once more where the first one's times are not to be relied on."""
+        """Run a session, and once more where the first one's times are not to be relied on.
+
+        A clock that is disputed once may be noise, of some honest sessions in a hundred for short kernels;
+        whoever lies does so the second time too.
+        """
         turns = self._with_or_without_compile(candidate, contestants)
         doubts = _doubts(candidate, turns)
+        if disputed(candidate, turns.contestants) is not None:
+            doubts.append("the runner's events and the judge's clock disagreed")
         if not doubts:
             return turns
         for contestant in [candidate, *turns.contestants]:
