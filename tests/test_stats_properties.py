@@ -150,3 +150,24 @@ def test_what_is_not_stable_is_reverted_however_fast(seed, gain):
     ratio = stats.ratio(session(3 * gain, seed=seed), session(3, seed=seed + 1))
     assert stats.decide(ratio, 0.01, stable=False) == "revert"
     assert stats.decide(ratio, None, stable=False) is None
+
+
+@pytest.mark.parametrize(("places", "turns"), [(4, 20), (14, 20), (29, 60)])
+def test_one_code_in_two_memories_is_as_fast_within_the_interval(places, turns):
+    """The true ratio is 1; both sides have places of their own, which differ by 1 %, and noise by turn."""
+    rng = np.random.default_rng(places)
+    covered, trials = 0, 400
+    for _ in range(trials):
+        sides = [
+            rng.normal(1.0, 0.01, places) + 0.002 * rng.standard_normal((turns, places)) for _ in range(2)
+        ]
+        width = math.hypot(*map(stats.place_half_width, sides))
+        found = stats.ratio(*([float(mean) for mean in side.mean(axis=1)] for side in sides), width)
+        covered += found.low <= 1 <= found.high
+    assert covered / trials > 0.9
+
+
+def test_few_places_and_places_that_are_alike_say_nothing():
+    assert stats.place_half_width([[1.0, 2.0, 3.0]] * 5) == 0
+    assert stats.place_half_width([]) == 0
+    assert stats.place_half_width([[1.0] * 8] * 5) == 0

@@ -10,6 +10,7 @@ pytest.importorskip("torch", reason="needs the extra `eval`")
 from eval.judge.ceilings import Ceiling
 from eval.judge.floor import Floor
 from eval.judge.result import build_timing
+from eval.judge.session_times import Kept
 from eval.judge.timing import Contestant, calls_a_turn
 
 EVENT_MS = 0.002
@@ -95,10 +96,27 @@ def test_a_candidate_faster_than_the_floor_is_shown_as_it_is(others):
 
 
 def test_times_kept_from_earlier_in_the_session_count(others):
-    kept = {"compile": [5.0, 5.01, 4.99] * 10}
+    kept = {"compile": Kept([5.0, 5.01, 4.99] * 10, place_half_width=0.01)}
     timing = timed(contestant("candidate", 3.0), others, kept=kept)
     assert timing.baselines == "session"
     assert timing.speedup.compile.median == pytest.approx(5 / 3, rel=2e-3)
+    assert timing.compile_ms.high - timing.compile_ms.median == pytest.approx(0.05, rel=0.1)
+
+
+def test_intervals_hold_how_places_in_memory_differ(others):
+    """Fourteen places of which each has its own speed: the same in every turn, so no turn tells of it."""
+    candidate = contestant("candidate", 0.05)
+    places = np.random.default_rng(5).normal(1.0, 0.01, 14)
+    candidate.call_ms = [[0.05 * place for place in places]] * 40
+    plain, wide = timed(contestant("candidate", 0.05), others), timed(candidate, others)
+    half_width = wide.clock["place_half_width"]["candidate"]
+    assert 0.003 < half_width < 0.01
+    for before, after in (
+        (plain.candidate_ms, wide.candidate_ms), (plain.speedup.current, wide.speedup.current)
+    ):  # fmt: skip
+        assert after.median == before.median
+        assert after.high / after.median - 1 == pytest.approx(half_width, rel=0.1)
+        assert 1 - after.low / after.median == pytest.approx(half_width, rel=0.1)
 
 
 def test_a_candidate_that_waits_for_itself_pays_by_the_clock_of_the_judge(others):

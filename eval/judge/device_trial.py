@@ -13,7 +13,7 @@ from eval.judge.calls import Caller
 from eval.judge.faults import BaselineFailedError, FaultRaised, rejected
 from eval.judge.regions import DeviceRegion, Region, bytes_needed
 from eval.judge.result import build_timing, corrected, unsettled
-from eval.judge.session_times import DRIFT_LIMIT
+from eval.judge.session_times import DRIFT_LIMIT, Kept
 from eval.judge.standby import Place, seed
 from eval.judge.timing import Contestant, TimingSession
 from eval.judge.trial import Trial
@@ -40,8 +40,8 @@ class _Turns(NamedTuple):
     clocks: tuple[dict[str, Any], dict[str, Any]]
     drift: float | None = None
     """Of the canary, where it alone took turns."""
-    kept: dict[str, list[float]] = {}
-    """Samples from earlier in the session, by role."""
+    kept: dict[str, Kept] = {}
+    """Times from earlier in the session, by role."""
     again: tuple[str, ...] = ()
     """Why the turns before these were not relied on."""
 
@@ -112,7 +112,7 @@ class DeviceTrial(Trial):
         )  # fmt: skip
         timing = timing.model_copy(update={"baselines_drift": turns.drift})
         if turns.drift is None and timing.stable:
-            self._baselines.session_times.keep(timing.samples_ms)
+            self._baselines.session_times.keep(timing.samples_ms, timing.clock["place_half_width"])
         timing = timing.model_copy(update=self._untrusted_details(runner, caller, case, key))
         self._common["timing"] = timing
         self._common["guarantees"] = self._common["guarantees"].model_copy(update={"clock_audit": True})

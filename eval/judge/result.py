@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from eval.records import ConfigTime, KernelTime, Ratio, Speedup, Timing
 if TYPE_CHECKING:
     from eval.judge.baselines import Baselines
     from eval.judge.floor import Floor
+    from eval.judge.session_times import Kept
     from eval.judge.timing import Contestant, TimingSession
     from eval.records import Job
 
@@ -22,20 +24,25 @@ _WAITS = "forward waits for results of its own: its time is the judge's clock's"
 def build_timing(
     job: Job, baselines: Baselines, session: TimingSession, candidate: Contestant,
     contestants: list[Contestant], clocks: tuple[dict[str, Any], dict[str, Any]],
-    kept: Mapping[str, list[float]] | None = None, again: Sequence[str] = (),
+    kept: Mapping[str, Kept] | None = None, again: Sequence[str] = (),
 ) -> Timing:  # fmt: skip
     """Return medians, intervals, speed-ups, floor and decision for one candidate.
 
-    `kept` are samples in ms of baselines that did not take turns this time, `again` says why the session
+    `kept` are times of baselines that did not take turns this time, `again` says why the session
     before this one was not believed.
     """
-    samples = {c.role: corrected(session, c.event_ms) for c in [candidate, *contestants]} | dict(kept or {})
+    every, kept = [candidate, *contestants], kept or {}
+    samples = {c.role: corrected(session, c.event_ms) for c in every}
+    samples |= {role: known.samples_ms for role, known in kept.items()}
+    places = {c.role: stats.place_half_width(c.call_ms) for c in every}
+    places |= {role: known.place_half_width for role, known in kept.items()}
     if candidate.waits:
         outside = audit.outside_ms(candidate, contestants)
         samples["candidate"] = [value + outside for value in samples["candidate"]]
-    own = stats.quantity(samples["candidate"])
+    quantities = {role: stats.quantity(values, places[role]) for role, values in samples.items()}
+    own = quantities["candidate"]
     gains: dict[str, Ratio] = {
-        role: stats.ratio(values, samples["candidate"])
+        role: stats.ratio(values, samples["candidate"], math.hypot(places[role], places["candidate"]))
         for role, values in samples.items()
         if role != "candidate"
     }
@@ -46,10 +53,10 @@ def build_timing(
     floor, moved = baselines.floor, baselines.floor_bytes
     return Timing(
         candidate_ms=own,
-        eager_ms=stats.quantity(samples["eager"]),
-        compile_ms=stats.quantity(samples["compile"]) if "compile" in samples else None,
+        eager_ms=quantities["eager"],
+        compile_ms=quantities.get("compile"),
         compile_note=baselines.compile_note,
-        current_ms=stats.quantity(samples["current"]) if "current" in samples else None,
+        current_ms=quantities.get("current"),
         judge_ms=audit.judge_ms(candidate, contestants),
         **floor_facts(floor, own.median),
         hard_limit_ms=baselines.hard_limit_ms,
@@ -66,16 +73,16 @@ def build_timing(
             "before": clocks[0], "after": clocks[1],
             "exchange_ms": session.null_ms, "exchange_spread_ms": session.null_spread_ms,
             "event_ms": session.event_null_ms, "checked_outputs": session.checked,
-            "calls_a_turn": session.calls,
+            "calls_a_turn": session.calls, "place_half_width": places,
             "exchange_by_call_ms": audit.exchange_ms(contestants),
             "seal_ms": audit.seal_ms(contestants),
-            "residual_ms": {c.role: audit.residual_ms(c, contestants) for c in [candidate, *contestants]},
+            "residual_ms": {c.role: audit.residual_ms(c, contestants) for c in every},
             "residual_spread_ms": {
-                c.role: stats.spread(audit.excess_ms(c)) for c in [candidate, *contestants]
+                c.role: stats.spread(audit.excess_ms(c)) for c in every
             },
             "bound_ms": audit.bound_ms(candidate, contestants),
-            "late_ms": {c.role: audit.late_ms(c, contestants) for c in [candidate, *contestants]},
-            "late_spread_ms": {c.role: stats.spread(c.sealed_ms) for c in [candidate, *contestants]},
+            "late_ms": {c.role: audit.late_ms(c, contestants) for c in every},
+            "late_spread_ms": {c.role: stats.spread(c.sealed_ms) for c in every},
             "late_bound_ms": audit.late_bound_ms(candidate, contestants),
         },
     )  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -13,11 +15,14 @@ Samples = npt.NDArray[np.float64]
 
 RESAMPLES = 2000
 CONFIDENCE = 0.95
+_NORMAL_95 = 1.96
 LEAST_SAMPLES = 20
 _LONG_MS = 1.0
 _TARGET_LONG = 0.0025
 _TARGET_SHORT = 0.01
 _DRIFT_LIMIT = 0.03
+_LEAST_PLACES = 4
+"""With fewer nothing can be said of how places differ."""
 
 
 def _resampled_medians(samples: Samples, rng: np.random.Generator) -> Samples:
@@ -48,20 +53,51 @@ def _interval(values: Samples) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def quantity(samples_ms: list[float], seed: int = 0) -> Quantity:
-    """Median with its 95 % percentile-bootstrap interval."""
+def _widened(low: float, median: float, high: float, places: float) -> tuple[float, float]:
+    """Add an independent half-width, relative to the median, to both sides of an interval."""
+    if not places:
+        return low, high
+    more = places * median
+    return median - math.hypot(median - low, more), median + math.hypot(high - median, more)
+
+
+def place_half_width(turns_ms: Sequence[Sequence[float]]) -> float:
+    """Return how sure a mean over places is: half of its 95 % interval, relative to it.
+
+    Each turn has one time for each place where inputs and outputs lie, always the same places in order. How
+    fast memory is depends on the place (docs/timing.md), and those of one runner are a sample of all. 0 where
+    they are fewer than four: then they are so large that each is a mean itself.
+    """
+    times = np.asarray(turns_ms, dtype=np.float64)
+    if times.ndim != 2 or times.shape[1] < _LEAST_PLACES:  # noqa: PLR2004
+        return 0.0
+    places = np.median(times, axis=0)
+    count = len(places)
+    # Student's distribution is so much wider than the normal one.
+    few = math.sqrt((count - 1) / (count - 3))
+    return float(_NORMAL_95 * few * np.std(places, ddof=1) / math.sqrt(count) / np.mean(places))
+
+
+def quantity(samples_ms: list[float], places: float = 0.0, seed: int = 0) -> Quantity:
+    """Median with its 95 % interval: a percentile bootstrap, and the relative half-width from `places`."""
     samples = np.asarray(samples_ms, dtype=np.float64)
+    median = float(np.median(samples))
     low, high = _interval(_resampled_medians(samples, np.random.default_rng(seed)))
-    return Quantity(median=float(np.median(samples)), low=low, high=high, samples=len(samples))
+    low, high = _widened(low, median, high, places)
+    return Quantity(median=median, low=low, high=high, samples=len(samples))
 
 
-def ratio(numerator_ms: list[float], denominator_ms: list[float], seed: int = 0) -> Ratio:
-    """Ratio of medians with its 95 % interval; both sides are resampled."""
+def ratio(
+    numerator_ms: list[float], denominator_ms: list[float], places: float = 0.0, seed: int = 0
+) -> Ratio:
+    """Ratio of medians with its 95 % interval; both sides are resampled, `places` is that of both."""
     rng = np.random.default_rng(seed)
     above = np.asarray(numerator_ms, dtype=np.float64)
     below = np.asarray(denominator_ms, dtype=np.float64)
+    median = float(np.median(above) / np.median(below))
     low, high = _interval(_resampled_medians(above, rng) / _resampled_medians(below, rng))
-    return Ratio(median=float(np.median(above) / np.median(below)), low=low, high=high)
+    low, high = _widened(low, median, high, places)
+    return Ratio(median=median, low=low, high=high)
 
 
 def precise_enough(numerator_ms: list[float], denominator_ms: list[float]) -> bool:

@@ -58,6 +58,8 @@ class Contestant:
         """Turns whose work was not queued when its inputs were shown."""
         self.event_ms: list[float] = []
         """Mean over the calls of a turn of what the runner's events say, by turn."""
+        self.call_ms: list[list[float]] = []
+        """What they say of each call; the inputs of the n-th lie in the same place in each turn."""
         self.rung_ms: list[float] = []
         """Time by the judge's clock from the first inputs shown until the runner said it was done, over the
         number of calls, by turn."""
@@ -66,7 +68,7 @@ class Contestant:
 
     def clear(self) -> None:
         """Forget the samples of an earlier session."""
-        self.event_ms, self.rung_ms, self.sealed_ms = [], [], []
+        self.event_ms, self.call_ms, self.rung_ms, self.sealed_ms = [], [], [], []
 
 
 def calls_a_turn(shortest_ms: float, together_ms: float) -> int:
@@ -195,6 +197,7 @@ class TimingSession:
         contestant.caller.check_facts(runner.facts())
         contestant.late_turns += not runner.queued
         contestant.event_ms.append(sum(reply.ms) / self.calls)
+        contestant.call_ms.append(list(reply.ms))
         contestant.rung_ms.append((runner.rung_ns - runner.shown_ns) / 1e6 / self.calls)
         contestant.sealed_ms.append((end - runner.rung_ns) / 1e6)
         if not contestant.trusted:
