@@ -94,6 +94,11 @@ def test_a_comparison_in_blocks_names_the_row_that_is_wrong(row, tmp_path):
         assert caller.check_values(case, prepared, outputs) is None
         outputs[0][row, 5] += 1.0
         assert caller.check_values(case, prepared, outputs).index == (row, 5)
+        prepared.private[0][row, 5] = torch.inf
+        outputs[0][row, 5] = torch.inf
+        assert caller.check_values(case, prepared, outputs) is None
+        outputs[0][-1, 0] = torch.nan
+        assert caller.check_values(case, prepared, outputs).index == (1033, 0)
 
 
 @pytest.mark.parametrize("name", ["cumsum_exclusive", "softmax"])

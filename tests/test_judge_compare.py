@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch", reason="needs the extra `eval`")
 
-from eval.judge.compare import DEFAULT_BUDGET, compare, explain  # noqa: E402
+from eval.judge.compare import DEFAULT_BUDGET, clearly_right, compare, explain  # noqa: E402
 
 FLOATS = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
 NAMES = {dtype: str(dtype).removeprefix("torch.") for dtype in FLOATS}
@@ -227,3 +227,29 @@ def test_where_the_reference_overflows_on_the_way_a_candidate_may_and_need_not(o
     found = compare(torch.tensor(output), expected, expected.abs(), 64.0, overflown)
     assert (found is None) == right
     assert compare(torch.tensor([INF, 1.0]), expected, expected.abs(), 64.0) is not None
+
+
+@pytest.mark.parametrize(
+    "dtype", [torch.float32, torch.bfloat16, torch.float64, torch.complex64, torch.int64]
+)
+def test_what_is_clearly_right_is_right(dtype):
+    """Whatever is in it; and what is finite and right is clearly so."""
+    rng = torch.Generator().manual_seed(7)
+    odd = torch.tensor([torch.nan, torch.inf, -torch.inf, 0.0, -0.0, 1e-45, 3e38])
+    clear = 0
+    for trial in range(300):
+        expected = torch.randn(6, generator=rng, dtype=torch.float64).mul_(8).to(dtype).to(dtype)
+        output, scale = expected.clone(), torch.rand(6, generator=rng, dtype=torch.float64)
+        if dtype.is_floating_point:
+            output += (trial % 3) * 1e-6 * torch.randn(6, generator=rng, dtype=torch.float64).to(dtype)
+            for tensor in (output, expected, scale)[: trial % 4]:
+                at, value = (int(torch.randint(n, (), generator=rng)) for n in (6, 7))
+                tensor[at] = odd[value].abs() if tensor is scale else odd[value]
+        wide = expected.double() if dtype.is_floating_point else expected
+        found = clearly_right(output, wide, scale, 64.0)
+        clear += bool(found)
+        if found:
+            assert compare(output, wide, scale, 64.0) is None
+        elif bool(output.isfinite().all() & wide.isfinite().all() & scale.isfinite().all()):
+            assert compare(output, wide, scale, 64.0) is not None
+    assert clear > 20

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
-from eval.judge.compare import DEFAULT_BUDGET, NOISE_FACTOR, Mismatch, compare, noise, passes
+from eval.judge.compare import DEFAULT_BUDGET, NOISE_FACTOR, Mismatch, clearly_right, compare, noise
 from eval.tensors import dtype_name
 
 if TYPE_CHECKING:
@@ -28,6 +28,11 @@ class Right(NamedTuple):
     """The reference's own error in it, in units of eps times the scale; 0 where it was not measured."""
     overflown: torch.Tensor | None = None
     """Where the reference itself is not finite, and the oracle is; None where it is nowhere so."""
+
+    def is_finite(self) -> bool:
+        """Tell whether answer, scale and the reference's own answer are nowhere NaN or infinite."""
+        finite = self.expected.isfinite() & self.scale.isfinite()
+        return self.overflown is None and bool(finite.all())
 
     def rows(self, kept: torch.Tensor) -> Right:
         """Return these rows alone."""
@@ -67,10 +72,13 @@ class Tolerance:
                 return found
         return None
 
-    def passes(self, right: list[Right], outputs: list[torch.Tensor]) -> torch.Tensor:
-        """Tell whether `worst` finds nothing, as one truth value on the device, and do not wait for it."""
-        pairs = zip(outputs, right, strict=True)
-        return torch.stack([passes(output, *self._limits(output, wanted)) for output, wanted in pairs]).all()
+    def clearly_right(self, right: list[Right], outputs: list[torch.Tensor]) -> torch.Tensor:
+        """Return one truth value on the device, without waiting: where it is true `worst` finds nothing."""
+        found = [
+            clearly_right(output, *self._limits(output, wanted)[:3])
+            for output, wanted in zip(outputs, right, strict=True)
+        ]
+        return torch.stack(found).all()
 
     def _limits(
         self, output: torch.Tensor, wanted: Right
