@@ -201,8 +201,9 @@ def test_nothing_is_left_for_the_next(judge):
 
 
 def test_contents_are_new_each_time(judge):
-    find = "found = [round(float(v), 6) for v in x.flatten()[:4]]"
-    assert seen(judge, find) != seen(judge, find)
+    """All elements of the first call; four times, since some kinds of contents start with zeros."""
+    find = "found = [float(v) for v in x.flatten()]"
+    assert len({json.dumps(seen(judge, find)) for _ in range(4)}) > 1
 
 
 def test_a_sandbox_that_is_required_and_incomplete_is_our_failure_not_its_own(judge):
