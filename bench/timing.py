@@ -192,7 +192,7 @@ def variants() -> list[str]:
     """Return the expert solution with 20 configurations."""
     made = [
         SOLUTION.replace("min(8192,", f"min({block},").replace("num_warps=4", f"num_warps={warps}")
-        .replace("STAGES=4", f"STAGES={stages}")
+        .replace("STAGES=3", f"STAGES={stages}")
         for block in (1024, 2048, 4096, 8192) for warps in (2, 4, 8, 16) for stages in (2, 4)
     ]  # fmt: skip
     return made[:20]

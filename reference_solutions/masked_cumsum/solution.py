@@ -6,9 +6,9 @@ import triton.language as tl
 
 @triton.autotune(
     configs=[
-        triton.Config({"BLOCK": 8192, "STAGES": 3}, num_warps=8),
-        triton.Config({"BLOCK": 4096, "STAGES": 4}, num_warps=8),
-        triton.Config({"BLOCK": 2048, "STAGES": 4}, num_warps=4),
+        triton.Config({"BLOCK": 8192, "STAGES": 3}, num_warps=16),
+        triton.Config({"BLOCK": 8192, "STAGES": 2}, num_warps=8),
+        triton.Config({"BLOCK": 1024, "STAGES": 2}, num_warps=4),
     ],
     key=["length"],
 )
@@ -24,20 +24,26 @@ def _scan_selected(
     BLOCK: tl.constexpr,
     STAGES: tl.constexpr,
 ):
-    """One program scans one row of elements and their mask, each read once."""
+    """
+    One program scans one row of elements and their mask, each read once.
+
+    Both are read by fours: 16 bytes of elements and 4 of the mask in one thread, so that none has to move
+    to another before the selection.
+    """
     row = tl.program_id(0).to(tl.int64)
     x_row = x_ptr + row * stride_x_row
     mask_row = mask_ptr + row * stride_mask_row
     out_row = out_ptr + row * length
     offsets = tl.arange(0, BLOCK)
+    fours = tl.arange(0, BLOCK // 4)[:, None] * 4 + tl.arange(0, 4)[None, :]
     carry = tl.cast(0.0, ACC)
     for start in tl.range(0, length, BLOCK, num_stages=STAGES):
-        index = start + offsets
+        index = start + fours
         inside = index < length
         x = tl.load(x_row + index, mask=inside, other=0.0, eviction_policy="evict_first").to(ACC)
         selected = tl.load(mask_row + index, mask=inside, other=0, eviction_policy="evict_first")
-        x = tl.where(selected != 0, x, 0.0)
-        tl.store(out_row + index, tl.cumsum(x, axis=0) + carry, mask=inside)
+        x = tl.reshape(tl.where(selected != 0, x, 0.0), [BLOCK])
+        tl.store(out_row + start + offsets, tl.cumsum(x, axis=0) + carry, mask=start + offsets < length)
         carry += tl.sum(x, axis=0)
 
 

@@ -4,15 +4,28 @@ import triton
 import triton.language as tl
 
 
-@triton.autotune(
-    configs=[
-        triton.Config({"BLOCK_ROWS": 8, "BLOCK": 128, "STAGES": 4}, num_warps=4),
-        triton.Config({"BLOCK_ROWS": 16, "BLOCK": 128, "STAGES": 3}, num_warps=8),
-        triton.Config({"BLOCK_ROWS": 4, "BLOCK": 256, "STAGES": 4}, num_warps=4),
-    ],
-    key=["columns"],
-    reset_to_zero=["out_ptr"],
-)
+@triton.jit
+def _add_row(a, b, c, d, e, f, g, h, segment, x):
+    """Add a row to the sum of its segment: one number for the whole program, so that all threads branch alike."""
+    if segment == 0:
+        a += x
+    elif segment == 1:
+        b += x
+    elif segment == 2:
+        c += x
+    elif segment == 3:
+        d += x
+    elif segment == 4:
+        e += x
+    elif segment == 5:
+        f += x
+    elif segment == 6:
+        g += x
+    elif segment == 7:
+        h += x
+    return a, b, c, d, e, f, g, h
+
+
 @triton.jit
 def _add_rows(
     x_ptr,
@@ -21,57 +34,56 @@ def _add_rows(
     rows,
     columns,
     stride_x_row,
-    FIRST: tl.constexpr,
-    ACC: tl.constexpr,
+    first_segment,
     ROWS: tl.constexpr,
-    BLOCK_ROWS: tl.constexpr,
+    ACC: tl.constexpr,
     BLOCK: tl.constexpr,
-    STAGES: tl.constexpr,
 ):
     """
-    One program reads a strip of rows once and adds each to one of eight sums that stay in registers.
+    One warp reads a strip of rows once and adds each to one of eight sums that stay in registers.
 
-    Sums of different strips meet in the output by atomic additions: few, since strips are long.
+    Four rows are under way at a time. Sums of different strips meet in the output by atomic additions:
+    few, since strips are long.
     """
     index = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = index < columns
     first = tl.program_id(1).to(tl.int64) * ROWS
-    lanes = tl.arange(0, BLOCK_ROWS)
-    a = tl.zeros([BLOCK_ROWS, BLOCK], ACC)
-    b = tl.zeros([BLOCK_ROWS, BLOCK], ACC)
-    c = tl.zeros([BLOCK_ROWS, BLOCK], ACC)
-    d = tl.zeros([BLOCK_ROWS, BLOCK], ACC)
-    e = tl.zeros([BLOCK_ROWS, BLOCK], ACC)
-    f = tl.zeros([BLOCK_ROWS, BLOCK], ACC)
-    g = tl.zeros([BLOCK_ROWS, BLOCK], ACC)
-    h = tl.zeros([BLOCK_ROWS, BLOCK], ACC)
-    for done in tl.range(0, ROWS, BLOCK_ROWS, num_stages=STAGES):
-        row = first + done + lanes
-        there = row < rows
-        segment = (tl.load(ids_ptr + row, mask=there, other=-1) - FIRST)[:, None]
-        x = tl.load(
-            x_ptr + row[:, None] * stride_x_row + index[None, :],
-            mask=there[:, None] & inside[None, :],
-            other=0.0,
-            eviction_policy="evict_first",
-        ).to(ACC)
-        a += tl.where(segment == 0, x, 0.0)
-        b += tl.where(segment == 1, x, 0.0)
-        c += tl.where(segment == 2, x, 0.0)
-        d += tl.where(segment == 3, x, 0.0)
-        e += tl.where(segment == 4, x, 0.0)
-        f += tl.where(segment == 5, x, 0.0)
-        g += tl.where(segment == 6, x, 0.0)
-        h += tl.where(segment == 7, x, 0.0)
+    stop = min(first + ROWS, rows)
+    x_ptr += index
+    a = tl.zeros([BLOCK], ACC)
+    b = tl.zeros([BLOCK], ACC)
+    c = tl.zeros([BLOCK], ACC)
+    d = tl.zeros([BLOCK], ACC)
+    e = tl.zeros([BLOCK], ACC)
+    f = tl.zeros([BLOCK], ACC)
+    g = tl.zeros([BLOCK], ACC)
+    h = tl.zeros([BLOCK], ACC)
+    for row in tl.range(first, stop, 4, num_stages=1):
+        # Past the end the last row is read again, and belongs to no segment.
+        row_1 = min(row + 1, stop - 1)
+        row_2 = min(row + 2, stop - 1)
+        row_3 = min(row + 3, stop - 1)
+        segment_0 = tl.load(ids_ptr + row) - first_segment
+        segment_1 = tl.where(row + 1 < stop, tl.load(ids_ptr + row_1) - first_segment, -1)
+        segment_2 = tl.where(row + 2 < stop, tl.load(ids_ptr + row_2) - first_segment, -1)
+        segment_3 = tl.where(row + 3 < stop, tl.load(ids_ptr + row_3) - first_segment, -1)
+        x_0 = tl.load(x_ptr + row * stride_x_row, mask=inside, other=0.0, eviction_policy="evict_first").to(ACC)
+        x_1 = tl.load(x_ptr + row_1 * stride_x_row, mask=inside, other=0.0, eviction_policy="evict_first").to(ACC)
+        x_2 = tl.load(x_ptr + row_2 * stride_x_row, mask=inside, other=0.0, eviction_policy="evict_first").to(ACC)
+        x_3 = tl.load(x_ptr + row_3 * stride_x_row, mask=inside, other=0.0, eviction_policy="evict_first").to(ACC)
+        a, b, c, d, e, f, g, h = _add_row(a, b, c, d, e, f, g, h, segment_0, x_0)
+        a, b, c, d, e, f, g, h = _add_row(a, b, c, d, e, f, g, h, segment_1, x_1)
+        a, b, c, d, e, f, g, h = _add_row(a, b, c, d, e, f, g, h, segment_2, x_2)
+        a, b, c, d, e, f, g, h = _add_row(a, b, c, d, e, f, g, h, segment_3, x_3)
     out_ptr += index
-    tl.atomic_add(out_ptr, tl.sum(a, axis=0), mask=inside, sem="relaxed")
-    tl.atomic_add(out_ptr + columns, tl.sum(b, axis=0), mask=inside, sem="relaxed")
-    tl.atomic_add(out_ptr + columns * 2, tl.sum(c, axis=0), mask=inside, sem="relaxed")
-    tl.atomic_add(out_ptr + columns * 3, tl.sum(d, axis=0), mask=inside, sem="relaxed")
-    tl.atomic_add(out_ptr + columns * 4, tl.sum(e, axis=0), mask=inside, sem="relaxed")
-    tl.atomic_add(out_ptr + columns * 5, tl.sum(f, axis=0), mask=inside, sem="relaxed")
-    tl.atomic_add(out_ptr + columns * 6, tl.sum(g, axis=0), mask=inside, sem="relaxed")
-    tl.atomic_add(out_ptr + columns * 7, tl.sum(h, axis=0), mask=inside, sem="relaxed")
+    tl.atomic_add(out_ptr, a, mask=inside, sem="relaxed")
+    tl.atomic_add(out_ptr + columns, b, mask=inside, sem="relaxed")
+    tl.atomic_add(out_ptr + columns * 2, c, mask=inside, sem="relaxed")
+    tl.atomic_add(out_ptr + columns * 3, d, mask=inside, sem="relaxed")
+    tl.atomic_add(out_ptr + columns * 4, e, mask=inside, sem="relaxed")
+    tl.atomic_add(out_ptr + columns * 5, f, mask=inside, sem="relaxed")
+    tl.atomic_add(out_ptr + columns * 6, g, mask=inside, sem="relaxed")
+    tl.atomic_add(out_ptr + columns * 7, h, mask=inside, sem="relaxed")
 
 
 def segment_sum(x: torch.Tensor, ids: torch.Tensor, segments: int) -> torch.Tensor:
@@ -79,20 +91,21 @@ def segment_sum(x: torch.Tensor, ids: torch.Tensor, segments: int) -> torch.Tens
     rows, columns = x.shape
     if x.stride(1) != 1:
         x = x.contiguous()
-    acc = torch.float64 if x.dtype == torch.float64 else torch.float32
+    ids = ids.contiguous()
+    double = x.dtype == torch.float64
     padded = triton.cdiv(segments, 8) * 8
-    sums = torch.zeros((padded, columns), device=x.device, dtype=acc)
-    strip = min(1024, triton.cdiv(rows, 16) * 16)
-
-    def grid(meta):
-        return (triton.cdiv(columns, meta["BLOCK"]), triton.cdiv(rows, strip))
-
-    if x.numel() > 0:
-        for first in range(0, padded, 8):
-            _add_rows[grid](
-                x, ids.contiguous(), sums[first : first + 8], rows, columns, x.stride(0),
-                FIRST=first, ACC=tl.float64 if acc == torch.float64 else tl.float32, ROWS=strip,
-            )  # fmt: skip
+    sums = torch.zeros((padded, columns), device=x.device, dtype=torch.float64 if double else torch.float32)
+    if x.numel() == 0:
+        return sums[:segments].to(x.dtype)
+    blocks = triton.cdiv(columns, 128)
+    strip = 128
+    while strip < 1024 and blocks * triton.cdiv(rows, strip) > 4096:
+        strip *= 2
+    for first in range(0, padded, 8):
+        _add_rows[(blocks, triton.cdiv(rows, strip))](
+            x, ids, sums[first : first + 8], rows, columns, x.stride(0), first,
+            ROWS=strip, ACC=tl.float64 if double else tl.float32, BLOCK=128, num_warps=1,
+        )  # fmt: skip
     return sums[:segments].to(x.dtype)
 
 
