@@ -27,7 +27,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
-from eval.client import cuda_device_name
+from eval.devices import cuda_devices
 from eval.records import BaselinesMode
 from eval.rules import check_code
 from eval.stage.check import check_stage
@@ -206,7 +206,7 @@ def judged(
         "per_minute": 60 * len(done) / done[-1], "first_s": done[0],
         "outcomes": dict(Counter(outcomes.values())), "by_candidate": [outcomes[n] for n in sorted(outcomes)],
         "steady_s": steady(done), "steady": window(done, executor.slots),
-        "slots_busy": slots / (done[-1] * executor.slots), "gpu_busy": busy.share(),
+        "slots_busy": slots / (done[-1] * executor.slots), "gpu_busy": busy.share(start + done[0]),
     }  # fmt: skip
 
 
@@ -231,7 +231,7 @@ class Busy:
     """Samples how often the GPUs run kernels, by NVML; knows nothing where there is none."""
 
     def __enter__(self) -> Self:
-        self._samples: list[list[int]] = []
+        self._samples: list[tuple[float, list[int]]] = []
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._sample)
         self._thread.start()
@@ -242,18 +242,20 @@ class Busy:
         self._thread.join()
 
     def _sample(self) -> None:
-        if find_spec("pynvml") is None or cuda_device_name() is None:
+        if find_spec("pynvml") is None or not cuda_devices():
             return
         import pynvml
 
         pynvml.nvmlInit()
-        handles = [pynvml.nvmlDeviceGetHandleByIndex(n) for n in range(pynvml.nvmlDeviceGetCount())]
+        handles = [pynvml.nvmlDeviceGetHandleByUUID(device.selector) for device in cuda_devices()]
         while not self._over.wait(0.1):
-            self._samples.append([pynvml.nvmlDeviceGetUtilizationRates(handle).gpu for handle in handles])
+            rates = [pynvml.nvmlDeviceGetUtilizationRates(handle).gpu for handle in handles]
+            self._samples.append((time.perf_counter(), rates))
 
-    def share(self) -> float | None:
-        """Return the mean over time of the GPUs that were used at all, 0 to 1."""
-        used = [statistics.fmean(gpu) / 100 for gpu in zip(*self._samples, strict=True) if any(gpu)]
+    def share(self, start: float = 0.0) -> float | None:
+        """Return the mean since `start` (`time.perf_counter`) of the GPUs that were used at all, 0 to 1."""
+        rates = [rates for at, rates in self._samples if at >= start]
+        used = [statistics.fmean(gpu) / 100 for gpu in zip(*rates, strict=True) if any(gpu)]
         return statistics.fmean(used) if used else None
 
 
