@@ -191,8 +191,8 @@ def power(arguments: argparse.Namespace) -> Rows:
 def variants() -> list[str]:
     """Return the expert solution with 20 configurations."""
     made = [
-        SOLUTION.replace("min(8192,", f"min({block},").replace("num_warps=4", f"num_warps={warps}")
-        .replace("STAGES=3", f"STAGES={stages}")
+        SOLUTION.replace("min(8192,", f"min({block},").replace("num_warps=8", f"num_warps={warps}")
+        .replace("STAGES=1", f"STAGES={stages}")
         for block in (1024, 2048, 4096, 8192) for warps in (2, 4, 8, 16) for stages in (2, 4)
     ]  # fmt: skip
     return made[:20]

@@ -47,11 +47,11 @@ def test_a_mutant_is_not_its_base():
 
 
 SEEN = [
-    ("tl.store(out_row, carry)", "pass", "wrong by"),
-    ("+ carry, mask", ", mask", "wrong by"),
-    ("mask = index < n_scan", "mask = index <= n_scan", "programs from last to first|stores outside"),
+    ("tl.store(out_row + few, tl.cumsum(first, axis=0), mask=few < head)", "pass", "wrong by"),
+    ("0.0) + carry", "0.0)", "wrong by"),
+    ("mask=rest <= n_scan)", "mask=rest <= n_scan + 1)", "programs from last to first|stores outside"),
     (".to(tl.int64)", ".to(tl.int8)", "(300, 3)|crashes|raises"),
-    ("tl.cumsum(x, axis=0)", "tl.cumsum(x, axis=0).to(tl.float16)", "wrong by"),
+    ("tl.cumsum(x, axis=1)", "tl.cumsum(x, axis=1).to(tl.float16)", "wrong by"),
     ("rows.shape[0],)](", "rows.shape[0] + 1,)](", "stores outside"),
     ("return exclusive_cumsum(x, self.dim)", "return exclusive_cumsum(x, self.dim)[1:]", "gives torch"),
     ("return exclusive_cumsum(x", "return exclusive_cumsum(x.mul_(2)", "changes its input"),
@@ -68,16 +68,20 @@ def test_the_oracle_knows_the_expert_solution_and_sees_what_is_wrong():
 
 HIDDEN = {
     "writes past the end": (
-        "mask = index < n_scan",
-        "mask = index <= n_scan",
+        "mask=rest <= n_scan)",
+        "mask=rest <= n_scan + 1)",
         "stores outside of the tensors",
     ),
     "writes into the next row": (
-        "+ carry, mask=mask",
-        "+ carry, mask=index < n_scan + tl.minimum(tl.num_programs(0) - 1 - row, 1)",
+        "mask=rest <= n_scan)",
+        "mask=rest <= n_scan + tl.minimum(tl.num_programs(0) - 1 - row, 1))",
         "elements are wrong",
     ),
-    "leaves an element as it was": ("tl.store(out_row, carry)", "pass", "got nan"),
+    "leaves an element as it was": (
+        "tl.store(out_row + few, tl.cumsum(first, axis=0), mask=few < head)",
+        "pass",
+        "got nan",
+    ),
     "counts rows in eight bits": (".to(tl.int64)", ".to(tl.int8)", "case 131x3"),
 }
 

@@ -21,7 +21,7 @@ def _normalise_rows(
     rows,
     columns,
     stride_x_row,
-    eps,
+    eps: tl.constexpr,
     ACC: tl.constexpr,
     BLOCK: tl.constexpr,
     ROWS: tl.constexpr,
@@ -52,7 +52,7 @@ def _normalise_long_rows(
     out_ptr,
     columns,
     stride_x_row,
-    eps,
+    eps: tl.constexpr,
     ACC: tl.constexpr,
     BLOCK: tl.constexpr,
 ):

@@ -34,7 +34,7 @@ def _add_rows(
     rows,
     columns,
     stride_x_row,
-    first_segment,
+    FIRST: tl.constexpr,
     ROWS: tl.constexpr,
     ACC: tl.constexpr,
     BLOCK: tl.constexpr,
@@ -58,15 +58,16 @@ def _add_rows(
     f = tl.zeros([BLOCK], ACC)
     g = tl.zeros([BLOCK], ACC)
     h = tl.zeros([BLOCK], ACC)
-    for row in tl.range(first, stop, 4, num_stages=1):
+    for done in tl.range(0, (stop - first).to(tl.int32), 4, num_stages=1):
+        row = first + done
         # Past the end the last row is read again, and belongs to no segment.
         row_1 = min(row + 1, stop - 1)
         row_2 = min(row + 2, stop - 1)
         row_3 = min(row + 3, stop - 1)
-        segment_0 = tl.load(ids_ptr + row) - first_segment
-        segment_1 = tl.where(row + 1 < stop, tl.load(ids_ptr + row_1) - first_segment, -1)
-        segment_2 = tl.where(row + 2 < stop, tl.load(ids_ptr + row_2) - first_segment, -1)
-        segment_3 = tl.where(row + 3 < stop, tl.load(ids_ptr + row_3) - first_segment, -1)
+        segment_0 = tl.load(ids_ptr + row).to(tl.int32) - FIRST
+        segment_1 = tl.where(row + 1 < stop, tl.load(ids_ptr + row_1).to(tl.int32) - FIRST, -1)
+        segment_2 = tl.where(row + 2 < stop, tl.load(ids_ptr + row_2).to(tl.int32) - FIRST, -1)
+        segment_3 = tl.where(row + 3 < stop, tl.load(ids_ptr + row_3).to(tl.int32) - FIRST, -1)
         x_0 = tl.load(x_ptr + row * stride_x_row, mask=inside, other=0.0, eviction_policy="evict_first").to(ACC)
         x_1 = tl.load(x_ptr + row_1 * stride_x_row, mask=inside, other=0.0, eviction_policy="evict_first").to(ACC)
         x_2 = tl.load(x_ptr + row_2 * stride_x_row, mask=inside, other=0.0, eviction_policy="evict_first").to(ACC)
@@ -103,8 +104,8 @@ def segment_sum(x: torch.Tensor, ids: torch.Tensor, segments: int) -> torch.Tens
         strip *= 2
     for first in range(0, padded, 8):
         _add_rows[(blocks, triton.cdiv(rows, strip))](
-            x, ids, sums[first : first + 8], rows, columns, x.stride(0), first,
-            ROWS=strip, ACC=tl.float64 if double else tl.float32, BLOCK=128, num_warps=1,
+            x, ids, sums[first : first + 8], rows, columns, x.stride(0),
+            FIRST=first, ROWS=strip, ACC=tl.float64 if double else tl.float32, BLOCK=128, num_warps=1,
         )  # fmt: skip
     return sums[:segments].to(x.dtype)
 
