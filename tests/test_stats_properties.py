@@ -171,3 +171,11 @@ def test_few_places_and_places_that_are_alike_say_nothing():
     assert stats.place_half_width([[1.0, 2.0, 3.0]] * 5) == 0
     assert stats.place_half_width([]) == 0
     assert stats.place_half_width([[1.0] * 8] * 5) == 0
+
+
+@pytest.mark.parametrize("turn", [[1.0, 0, 0, 0, 0], [0.0] * 5, [1e-300] * 4 + [1e300]])
+def test_times_that_a_runner_makes_up_leave_an_interval_that_can_be_read(turn):
+    width = stats.place_half_width([turn] * 20)
+    assert 0 < width <= 1
+    found = stats.ratio([1.0] * 20, [1.0] * 20, math.hypot(width, width))
+    assert 0 <= found.low <= 1 <= found.high < math.inf

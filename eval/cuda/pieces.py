@@ -1,6 +1,6 @@
 """Where regions that take turns lie: each is made of many pieces, dealt among them at random.
 
-Memory of a card is not equally fast everywhere: of four regions in one block each, one read 1 to 3 % slower
+Memory of a card is not equally fast everywhere: of four regions in one block each, one was up to 3.6 % slower
 than another for as long as it lived (docs/timing.md).
 """
 

@@ -215,7 +215,7 @@ class Caller:
 
     @property
     def looks_quickly(self) -> bool:
-        """Tell whether a look at some rows of a large output spares the work for the others."""
+        """Tell whether some rows of a large output can be compared without the others."""
         return self._problem.row_overlap is not None
 
     def check_values(
@@ -261,7 +261,7 @@ class Caller:
     def _check_some(
         self, case: CaseReference, prepared: Prepared, outputs: list[torch.Tensor], overlap: int
     ) -> Mismatch | None:
-        blocks = some_blocks(outputs[0])
+        blocks = some_blocks(outputs[0], overlap)
         inputs = [
             gathered(x, blocks, overlap) if isinstance(x, torch.Tensor) else x for x in prepared.private
         ]

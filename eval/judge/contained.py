@@ -50,10 +50,13 @@ class Contained:
         self._watched_at = time.monotonic()
         self.printed = Printed(limits.output_bytes)
         self.channel, theirs = protocol.pair()
-        pages = [*region.export_fds(), *([new_page()] if cuda else [])]
-        self.gate = Gate(pages[-1]) if cuda else None
+        pages = region.export_fds()
+        self.gate: Gate | None = None
         """Where a GPU's runner is shown the inputs of timed calls."""
         try:
+            if cuda:
+                pages.append(new_page())
+                self.gate = Gate(pages[-1])
             self.pid = zygote.fork([theirs.fileno(), self.printed.write_fd, *pages])
         finally:
             for page in pages:

@@ -34,7 +34,9 @@ def build_timing(
     every, kept = [candidate, *contestants], kept or {}
     samples = {c.role: corrected(session, c.event_ms) for c in every}
     samples |= {role: known.samples_ms for role, known in kept.items()}
-    places = {c.role: stats.place_half_width(c.call_ms) for c in every}
+    places = {
+        c.role: stats.place_half_width([corrected(session, turn_ms) for turn_ms in c.call_ms]) for c in every
+    }
     places |= {role: known.place_half_width for role, known in kept.items()}
     if candidate.waits:
         outside = audit.outside_ms(candidate, contestants)

@@ -21,12 +21,12 @@ def all_blocks(output: torch.Tensor) -> list[range]:
     return [range(start, min(start + step, rows)) for start in range(0, rows, step)]
 
 
-def some_blocks(output: torch.Tensor) -> list[range]:
-    """Draw one small block from each of equal parts of the rows."""
+def some_blocks(output: torch.Tensor, overlap: int = 0) -> list[range]:
+    """Draw one small block from each of equal parts of the rows; each is read with `overlap` rows more."""
     rows = output.shape[0]
     affordable = max(1, _LOOKED_AT // max(output.numel() // rows, 1))
-    count = min(_PLACES, rows, affordable)
-    size = max(1, min(rows // _PART_OF_ROWS, affordable) // count)
+    count = min(_PLACES, rows, max(1, affordable // (1 + overlap)))
+    size = max(1, min(rows // _PART_OF_ROWS // count, affordable // count - overlap))
     drawn = []
     for part in range(count):
         start, stop = rows * part // count, rows * (part + 1) // count

@@ -76,7 +76,7 @@ class Standby:
         region.clear()
         torch.cuda.synchronize()
         self._place = region, limits
-        with suppress(BrokenJudgeError):
+        with suppress(BrokenJudgeError, CudaDriverError):
             self._waiting = Runner(self._zygote, region, limits, cuda=True, wait=False)
 
     def _other(self, home: DeviceRegion) -> DeviceRegion | None:

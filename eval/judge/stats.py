@@ -58,7 +58,7 @@ def _widened(low: float, median: float, high: float, places: float) -> tuple[flo
     if not places:
         return low, high
     more = places * median
-    return median - math.hypot(median - low, more), median + math.hypot(high - median, more)
+    return max(0.0, median - math.hypot(median - low, more)), median + math.hypot(high - median, more)
 
 
 def place_half_width(turns_ms: Sequence[Sequence[float]]) -> float:
@@ -66,7 +66,8 @@ def place_half_width(turns_ms: Sequence[Sequence[float]]) -> float:
 
     Each turn has one time for each place where inputs and outputs lie, always the same places in order. How
     fast memory is depends on the place (docs/timing.md), and those of one runner are a sample of all. 0 where
-    they are fewer than four: then they are so large that each is a mean itself.
+    they are fewer than four: then they are so large that each is a mean itself. 1 at most, as where times are
+    such that nothing can be said.
     """
     times = np.asarray(turns_ms, dtype=np.float64)
     if times.ndim != 2 or times.shape[1] < _LEAST_PLACES:  # noqa: PLR2004
@@ -75,7 +76,9 @@ def place_half_width(turns_ms: Sequence[Sequence[float]]) -> float:
     count = len(places)
     # Student's distribution is so much wider than the normal one.
     few = math.sqrt((count - 1) / (count - 3))
-    return float(_NORMAL_95 * few * np.std(places, ddof=1) / math.sqrt(count) / np.mean(places))
+    with np.errstate(over="ignore", invalid="ignore"):  # a runner may say anything
+        middle, error = float(np.mean(places)), float(np.std(places, ddof=1)) / math.sqrt(count)
+    return min(1.0, _NORMAL_95 * few * error / middle) if middle > 0 else 1.0
 
 
 def quantity(samples_ms: list[float], places: float = 0.0, seed: int = 0) -> Quantity:

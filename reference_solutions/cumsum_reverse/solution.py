@@ -56,7 +56,7 @@ def _scan_rows_back(
     """
     One program scans one row from its last block to its first, each element read and written once.
 
-    With `evict_last` on what is read once an H200 moves 4 % more in a second than without.
+    With `evict_last` on what is read once, the exclusive form of this moves 4 % more in a second on an H200.
     """
     row = tl.program_id(0).to(tl.int64)
     x_row = x_ptr + row * stride_x_row
