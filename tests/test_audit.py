@@ -114,3 +114,16 @@ def test_nothing_is_disputed_of_what_is_charged_in_full():
     assert audit.disputed(waiting, baselines()) is None
     events = sum(waiting.event_ms) / len(waiting.event_ms)
     assert events + audit.outside_ms(waiting, baselines()) == pytest.approx(0.2, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("disputes", "doubted", "again"),
+    [
+        ([False], False, False), ([False], True, True), ([True], False, True), ([True], True, True),
+        ([False, False], True, False), ([True, False], False, False), ([True, True], False, False),
+        ([False, True], False, True), ([False, True, True], False, False),
+        ([False, True, False], True, False),
+    ],
+)  # fmt: skip
+def test_sessions_are_repeated_until_a_dispute_is_settled(disputes, doubted, again):
+    assert audit.once_more(disputes, doubted=doubted) is again

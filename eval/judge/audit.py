@@ -10,6 +10,7 @@ ringing before the work is done makes the second longer.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from eval.judge import stats
@@ -83,6 +84,18 @@ def _relative(candidate: Contestant) -> float:
 
 def _error(samples: list[float]) -> float:
     return _MEDIAN_EFFICIENCY * stats.spread(samples) / math.sqrt(len(samples))
+
+
+def once_more(disputes: Sequence[bool], *, doubted: bool) -> bool:
+    """Tell whether to run another session.
+
+    `disputes` says of each so far whether its clock was disputed, `doubted` whether the last one's times are
+    not to be relied on otherwise. The first is repeated for either, a later one where its clock is the first
+    to be disputed, so that whoever is refused was disputed twice.
+    """
+    if len(disputes) == 1:
+        return doubted or disputes[0]
+    return disputes[-1] and sum(disputes) == 1
 
 
 def disputed(candidate: Contestant, trusted: list[Contestant]) -> str | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 
 from eval.judge import gpu
-from eval.judge.audit import disputed
+from eval.judge.audit import disputed, once_more
 from eval.judge.baselines import Baselines, official_case
 from eval.judge.calls import Caller
 from eval.judge.faults import BaselineFailedError, FaultRaised, rejected
@@ -31,6 +31,7 @@ __all__ = ["Baselines", "DeviceTrial"]
 
 _BUDGET_SECONDS = 5.0
 _PROFILE_REPEAT = 3
+_DISAGREED = "the runner's events and the judge's clock disagreed"
 
 
 class _Turns(NamedTuple):
@@ -158,16 +159,14 @@ class DeviceTrial(Trial):
         was too. After one that was doubted for something else there may be a third.
         """
         again: list[str] = []
-        disputes = 0
+        disputes: list[bool] = []
         while True:
             turns = self._with_or_without_compile(candidate, contestants)
-            reasons, lied = _doubts(candidate, turns), disputed(candidate, turns.contestants) is not None
-            reasons += ["the runner's events and the judge's clock disagreed"] if lied else []
-            disputes += lied
-            if (again or not reasons) and (not lied or disputes > 1):
+            contestants, doubts = turns.contestants, _doubts(candidate, turns)
+            disputes.append(disputed(candidate, contestants) is not None)
+            if not once_more(disputes, doubted=bool(doubts)):
                 return turns._replace(again=tuple(again))
-            again += reasons
-            contestants = turns.contestants
+            again += [*doubts, *[_DISAGREED] * disputes[-1]]
             for contestant in [candidate, *contestants]:
                 contestant.clear()
 
