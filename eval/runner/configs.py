@@ -12,8 +12,8 @@ from eval.runner import as_compiled, bfloat16
 from eval.runner.interpreted import Interpreted
 
 _TUNER_MS = {"warmup": 5, "rep": 25}
-"""How long the tuner tries each configuration, where Triton's own benchmark takes 25 and 100 ms: tuning was a
-fifth of a verdict. Who gives his tuner a benchmark of his own keeps it."""
+"""How long the tuner tries each configuration, where Triton's own benchmark takes 25 and 100 ms: the call
+that tunes was a fifth of a verdict. Who gives his tuner a benchmark of his own keeps it."""
 
 
 class ConfigPlan:
