@@ -45,7 +45,7 @@ SEED = load_problem("cumsum_exclusive")
 assert SEED.solution is not None
 assert SEED.current_code is not None
 SOLUTION, CURRENT = SEED.solution.read_text(), SEED.current_code
-DURATION, NCU_CALLS = "gpu__time_duration.sum", 10
+DURATION, NCU_CALLS = "gpu__time_duration.sum", 40
 NCU_OPTIONS = (
     "--profile-from-start", "off", "--clock-control", "none", "--cache-control", "none", "--csv",
     "--page", "raw", "--print-units", "base", "--metrics", DURATION,
