@@ -4,7 +4,7 @@ of them one table.
 nsight           the judge's medians beside Nsight Compute's gpu__time_duration, from 5 us to 8 ms
 aa               the expert solution against itself: how often it is called a gain
 power            a true gain of 3 % and a true loss of 2 %: how often they are called so
-reproducibility  20 candidates judged twice in fresh processes
+reproducibility  20 candidates judged twice in fresh processes, on the first GPU
 identity         the reference handed in as the candidate, for ten operators
 seed             eager, compile, current code, expert solution, copy and floor beside do_bench
 
@@ -24,6 +24,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +32,12 @@ import torch
 from sessions import Ring
 from timing_code import BEHIND_A_SWEEP, DO_BENCH, OPERATOR, OPERATORS, SLOWED
 
-from eval import Judge
+from eval import Judge, JudgeFailedError, Verdict
 from eval.judge.gpu import copy_gb_per_s, identity
 from eval.judge.processes import Zygote
 from eval.records import Job, Passed, Problem, SizeProfile, Timing
 from harness.errors import EnvironmentFailure
+from harness.executors import open_executor
 from harness.machine import Profiler, profiler
 from harness.problems import load_problem
 from harness.prompts import load_stage
@@ -188,31 +190,57 @@ def power(arguments: argparse.Namespace) -> Rows:
     zygote.close()
 
 
-def variants() -> list[str]:
-    """Return the expert solution with 20 configurations."""
-    made = [
+def variants() -> dict[str, str]:
+    """Return the expert solution with 20 configurations, by their names."""
+    chosen = [
+        (block, warps, stages)
+        for block in (1024, 2048, 4096, 8192) for warps in (2, 4, 8, 16) for stages in (2, 4)
+    ][:20]  # fmt: skip
+    made = {
+        f"{block} elements, {warps} warps, {stages} stages":
         SOLUTION.replace("min(8192,", f"min({block},").replace("num_warps=8", f"num_warps={warps}")
         .replace("STAGES=1", f"STAGES={stages}")
-        for block in (1024, 2048, 4096, 8192) for warps in (2, 4, 8, 16) for stages in (2, 4)
-    ]  # fmt: skip
-    return made[:20]
-
-
-def timed(judge: Judge, job: Job) -> Timing | None:
-    verdict = judge.evaluate(job)
-    if not isinstance(verdict, Passed):
-        print(f"{verdict.status}: {verdict.detail}", flush=True)
-    return verdict.timing
+        for block, warps, stages in chosen
+    }  # fmt: skip
+    assert len(set(made.values())) == len(chosen), "what was to be replaced is not in the solution"
+    return made
 
 
 def reproducibility(_: argparse.Namespace) -> Rows:
-    with Judge("cuda") as judge:
-        before = [timed(judge, job_of(shaped("0.8 ms"), code)) for code in variants()]
-    with Judge("cuda") as judge:
-        for code, first in zip(variants(), before, strict=True):
-            second = timed(judge, job_of(shaped("0.8 ms"), code))
-            gains = [t.speedup.eager.median for t in (first, second) if t is not None and t.speedup.eager]
-            yield {"speedups": gains, "ratio": gains[1] / gains[0] if len(gains) > 1 else None}
+    """Give each pass all its jobs at once: the judge prepares for the next while one is timed."""
+    jobs = [job_of(shaped("0.8 ms"), code) for code in variants().values()]
+    with open_executor(device="cuda", gpus="0") as executor:
+        before = [judged(future) for future in [executor.submit(job) for job in jobs]]
+    with open_executor(device="cuda", gpus="0") as executor:
+        futures = [executor.submit(job) for job in jobs]
+        for name, first, future in zip(variants(), before, futures, strict=True):
+            yield {"code": name, **both(first, judged(future))}
+
+
+def judged(future: Future[Verdict]) -> Verdict | JudgeFailedError:
+    try:
+        return future.result()
+    except JudgeFailedError as error:
+        return error
+
+
+def both(*verdicts: Verdict | JudgeFailedError) -> dict[str, Any]:
+    """Compare two verdicts on one candidate; one that is not passed says why, and counts if it was timed."""
+    told = [outcome(verdict) for verdict in verdicts]
+    timings = [verdict.timing for verdict in verdicts if not isinstance(verdict, JudgeFailedError)]
+    gains = [timing.speedup.eager.median for timing in timings if timing and timing.speedup.eager]
+    return {
+        "speedups": gains, "ratio": gains[1] / gains[0] if len(gains) > 1 else None,
+        "status": ", ".join(status for status, _ in told),
+        "detail": "; ".join(detail for _, detail in told if detail),
+    }  # fmt: skip
+
+
+def outcome(verdict: Verdict | JudgeFailedError) -> tuple[str, str]:
+    """Return the status of a verdict, or of none, and what went wrong."""
+    if isinstance(verdict, JudgeFailedError):
+        return "error (ours)", str(verdict)
+    return verdict.status, "" if isinstance(verdict, Passed) else str(verdict.detail)
 
 
 def identical(arguments: argparse.Namespace) -> Rows:
@@ -239,8 +267,12 @@ def identical(arguments: argparse.Namespace) -> Rows:
 
 def seed(arguments: argparse.Namespace) -> Rows:
     with Judge("cuda") as judge:
-        timing = timed(judge, Job(problem=SEED.problem, code=SOLUTION, current_code=CURRENT))
-    assert timing is not None
+        verdict = judge.evaluate(Job(problem=SEED.problem, code=SOLUTION, current_code=CURRENT))
+    if not isinstance(verdict, Passed):
+        yield {"what": "solution", "status": verdict.status, "detail": verdict.detail}
+    timing = verdict.timing
+    if timing is None:
+        return
     scratch = arguments.output / "code"
     scratch.mkdir(exist_ok=True)
     texts = {"eager": SEED.problem.reference, "solution": SOLUTION, "current": CURRENT}
@@ -255,7 +287,7 @@ def seed(arguments: argparse.Namespace) -> Rows:
         name = "Model" if what in {"eager", "compile"} else "ModelNew"
         done = subprocess.run(
             [sys.executable, "-c", DO_BENCH, str(path), name, "32768", "32768", what],
-            capture_output=True, text=True, check=True,
+            stdout=subprocess.PIPE, text=True, check=True,
         )  # fmt: skip
         median = quantity.model_dump() if quantity is not None else None
         yield {"what": what, "ours_ms": median, "do_bench_ms": json.loads(done.stdout)}
@@ -281,7 +313,7 @@ def cell(value: Any) -> str:
         return f"{value:.5g}"
     if isinstance(value, dict):
         return ", ".join(f"{key} {cell(inner)}" for key, inner in value.items())
-    return "not measured" if value is None else str(value)
+    return "not measured" if value is None else " ".join(str(value).split()).replace("|", "\\|")
 
 
 PARTS: dict[str, Callable[[argparse.Namespace], Rows]] = {
