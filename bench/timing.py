@@ -30,7 +30,7 @@ from typing import Any
 
 import torch
 from sessions import Ring
-from timing_code import BEHIND_A_SWEEP, DO_BENCH, OPERATOR, OPERATORS, SLOWED
+from timing_code import BEHIND_A_SWEEP, COPY, DO_BENCH, OPERATOR, OPERATORS, SLOWED
 
 from eval import Judge, JudgeFailedError, Verdict
 from eval.judge.gpu import copy_gb_per_s, identity
@@ -291,7 +291,29 @@ def seed(arguments: argparse.Namespace) -> Rows:
         )  # fmt: skip
         median = quantity.model_dump() if quantity is not None else None
         yield {"what": what, "ours_ms": median, "do_bench_ms": json.loads(done.stdout)}
+    yield {"what": "copy", **beside_a_copy(arguments.seconds)}
     yield {"what": "floor", "ms": timing.floor_ms, "copy_gb_per_s": copy_gb_per_s()}
+
+
+def beside_a_copy(seconds: float) -> dict[str, Any]:
+    """Time a plain copy in turns with the expert solution, in the place of the current code."""
+    torch.cuda.empty_cache()
+    job, zygote = job_of(SEED.problem, SOLUTION), Zygote(cuda=True)
+    running = Ring(job, zygote, places=3)
+    running.add("candidate", SOLUTION, trusted=False)
+    running.add("eager", SEED.problem.reference, "Model")
+    running.add("current", COPY, checked=False)
+    timing = running.time(seconds)
+    running.close()
+    zygote.close()
+    torch.cuda.empty_cache()
+    copy, ratio = timing.current_ms, timing.speedup.current
+    assert copy is not None
+    assert ratio is not None
+    return {
+        "ours_ms": copy.model_dump(), "solution_ms": timing.candidate_ms.model_dump(),
+        "over_solution": ratio.model_dump(),
+    }  # fmt: skip
 
 
 def write_table(folder: Path) -> None:

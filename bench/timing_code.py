@@ -39,6 +39,18 @@ def get_inputs():
 def get_init_inputs():
     return []
 """
+COPY = """
+import torch
+
+class ModelNew(torch.nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+
+    def forward(self, x):
+        return x.view(-1)[:-1].clone().view(x.shape[0] - 1, x.shape[1] + 1)
+"""
+"""A copy in the form of the seed's answer, where its input is square; it moves as many bytes, 0.002 % more at
+full size."""
 BEHIND_A_SWEEP = """
 import importlib.util, sys, torch
 from eval.cuda.programs import Programs
