@@ -24,6 +24,7 @@ from eval.judge.processes import Zygote
 from eval.judge.reference import CaseReference
 from eval.judge.regions import DeviceRegion, HostRegion, Region
 from eval.judge.runner import Runner
+from eval.judge.timed_turn import TimedTurn
 from eval.records import Case, Limits
 from harness.problems import ProblemFolder, load_problem
 
@@ -57,9 +58,10 @@ with torch.no_grad():
     for _ in range(samples + 5):
         x.uniform_()
         torch.cuda.synchronize()
-        opener = Thread(target=Opening(gate, [bytes(16)]).run)
+        opening = Opening(gate, [bytes(16)], lambda: False)
+        opener = Thread(target=lambda: (opening.wait(), opening.run()))
         opener.start()
-        _, (ms,) = watch.time([lambda: model(x)], [[]], lambda: None)
+        (ms,) = watch.time([lambda: model(x)], [[]], lambda _: None)
         opener.join()
         times.append(ms)
 print(json.dumps(times[5:]))
@@ -156,9 +158,10 @@ def arena_and_native(problem: ProblemFolder, zygote: Zygote, name: str, size: st
         hiding = Hiding(region, 1)
         prepared = caller.prepare(case, "uniform", write=hiding.writer(0))
         torch.cuda.synchronize()
-        reply = runner.timed_calls(key, [prepared.message], hiding.keys)
-        runner.facts()
-        arena.append(reply.ms[0])
+        with TimedTurn(runner, {"op": "timed", "key": key, "batch": [prepared.message]}, hiding.keys) as turn:
+            turn.queue()
+            turn.run()
+            arena += turn.end()[0]
     runner.kill()
     caller.forget()
     region.close()

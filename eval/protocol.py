@@ -48,7 +48,6 @@ class Channel:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        self.arrived_ns = 0
         sock.setblocking(False)
 
     def fileno(self) -> int:
@@ -85,8 +84,8 @@ class Channel:
             else:
                 return
 
-    def receive(self, timeout_s: float, *, spin: bool = False) -> dict[str, Any]:
-        """Return the next message; `spin` polls without sleeping, for timed calls.
+    def receive(self, timeout_s: float) -> dict[str, Any]:
+        """Return the next message.
 
         Raises:
             ChannelTimeoutError: nothing came within `timeout_s` seconds.
@@ -94,13 +93,11 @@ class Channel:
             ProtocolError: what came is not a message.
 
         """
-        message, fds = self.receive_with_fds(timeout_s, spin=spin, max_fds=0)
+        message, fds = self.receive_with_fds(timeout_s, max_fds=0)
         assert not fds
         return message
 
-    def receive_with_fds(
-        self, timeout_s: float, *, spin: bool = False, max_fds: int = 4
-    ) -> tuple[dict[str, Any], list[int]]:
+    def receive_with_fds(self, timeout_s: float, *, max_fds: int = 4) -> tuple[dict[str, Any], list[int]]:
         """Like `receive`, with the descriptors that came along."""
         deadline = time.monotonic() + timeout_s
         while True:
@@ -110,12 +107,10 @@ class Channel:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     raise ChannelTimeoutError from None
-                if not spin:
-                    select.select([self._sock], [], [], min(left, 1.0))
+                select.select([self._sock], [], [], min(left, 1.0))
                 continue
             except OSError as error:
                 raise ChannelClosedError(str(error)) from None
-            self.arrived_ns = time.monotonic_ns()
             if not data:
                 raise ChannelClosedError("closed")
             if len(data) > MAX_BYTES or flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):

@@ -26,7 +26,7 @@ def contestant(
         exchange = (EXCHANGE_MS + drift_ms * turn / turns + noise_ms * rng.standard_normal()) / calls
         seal = SEAL_MS + noise_ms * rng.standard_normal()
         made.event_ms.append(work * (1 - hidden - late))
-        made.rung_ms.append(work * (1 - late) + exchange)
+        made.done_ms.append(work * (1 - late) + exchange)
         made.sealed_ms.append(seal + work * late * calls)
     return made
 

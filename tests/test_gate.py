@@ -17,6 +17,16 @@ from eval.judge.opening import Opening
 KEYS_OF_THREE = [bytes([number + 1]) * KEY_BYTES for number in range(3)]
 
 
+def silent():
+    """Stand for a runner that has nothing to say."""
+    return False
+
+
+def gone():
+    """Stand for a runner that has ended, or has answered with its error."""
+    return True
+
+
 class Page:
     """Both sides' mappings of one page."""
 
@@ -43,45 +53,65 @@ def test_a_page_cannot_be_cut(page):
 
 def test_no_key_is_there_before_its_call(page):
     """A runner that plays the GPU sees the key of a call only after it said that the one before is done."""
-    opening = Opening(page.judge, KEYS_OF_THREE)
+    opening = Opening(page.judge, KEYS_OF_THREE, silent)
     assert page.key(0) == bytes(KEY_BYTES)
     seen = []
+    page.runner.write(QUEUED, 1)
+    opening.wait()
     judge = threading.Thread(target=opening.run)
     judge.start()
-    page.runner.write(QUEUED, 1)
     for call in range(3):
         while page.runner.read(OPENED) <= call:
             pass
         seen.append([page.key(other) for other in range(3)])
+        assert opening.done_ns == 0
         page.runner.write(DONE, call + 1)
     judge.join()
     for call, keys in enumerate(seen):
         assert keys[: call + 1] == KEYS_OF_THREE[: call + 1]
         assert keys[call + 1 :] == [bytes(KEY_BYTES)] * (2 - call)
+    assert 0 < opening.start_ns < opening.done_ns
 
 
 def test_work_that_waits_for_its_own_result_is_shown_its_inputs(page):
-    opening = Opening(page.judge, KEYS_OF_THREE[:1])
+    opening = Opening(page.judge, KEYS_OF_THREE[:1], silent)
+    opening.wait()
+    assert not opening.queued
+    page.runner.write(DONE, 1)
     opening.run()
     assert page.runner.read(OPENED) == 1
     assert page.key(0) == KEYS_OF_THREE[0]
-    assert opening.start_ns > 0
+
+
+def test_nobody_is_waited_for_who_has_ended(page):
+    opening = Opening(page.judge, KEYS_OF_THREE, gone)
+    opening.wait()
+    assert not opening.queued
+    opening.run()
+    assert opening.done_ns > 0
 
 
 def test_a_runner_that_fails_in_the_middle_is_shown_the_rest(page):
+    opening = Opening(page.judge, KEYS_OF_THREE, gone)
     page.runner.write(QUEUED, 1)
-    opening = Opening(page.judge, KEYS_OF_THREE)
-    page.runner.write(QUEUED, 1)
+    opening.wait()
     opening.run()
     assert page.runner.read(OPENED) == 3
     assert page.key(2) == KEYS_OF_THREE[2]
+
+
+def test_a_turn_that_nobody_looks_at_holds_no_stream(page):
+    opening = Opening(page.judge, KEYS_OF_THREE, silent)
+    opening.abandon()
+    assert page.runner.read(OPENED) == 3
+    assert page.key(0) == bytes(KEY_BYTES)
 
 
 def test_a_turn_starts_closed(page):
     page.runner.write(DONE, 7)
     page.judge.write(OPENED, 7)
     page.judge.write_key(1, KEYS_OF_THREE[1])
-    Opening(page.judge, KEYS_OF_THREE)
+    Opening(page.judge, KEYS_OF_THREE, silent)
     assert [page.runner.read(word) for word in (OPENED, QUEUED, DONE)] == [0, 0, 0]
     assert page.key(1) == bytes(KEY_BYTES)
 
@@ -101,9 +131,9 @@ def test_the_programs_assemble(target, tmp_path):
 
 
 def test_whether_work_was_queued_in_time_is_known(page):
-    late = Opening(page.judge, KEYS_OF_THREE[:1])
-    late.run()
-    early = Opening(page.judge, KEYS_OF_THREE[:1])
+    late = Opening(page.judge, KEYS_OF_THREE[:1], silent)
+    late.wait()
+    early = Opening(page.judge, KEYS_OF_THREE[:1], silent)
     page.runner.write(QUEUED, 1)
-    early.run()
+    early.wait()
     assert (late.queued, early.queued) == (False, True)

@@ -38,8 +38,7 @@ def test_messages_arrive_as_they_were_sent(ends, message):
     judge.send(message)
     assert runner.receive(1.0) == message
     runner.send(message)
-    assert judge.receive(1.0, spin=True) == message
-    assert judge.arrived_ns > 0
+    assert judge.receive(1.0) == message
 
 
 def test_a_message_that_is_too_large_is_not_sent(ends):
@@ -99,10 +98,9 @@ def test_every_object_of_text_is_read(message):
     assert protocol.parse(json.dumps(message).encode()) == message
 
 
-@pytest.mark.parametrize("spin", [False, True])
-def test_silence_is_a_timeout(ends, spin):
+def test_silence_is_a_timeout(ends):
     with pytest.raises(ChannelTimeoutError):
-        ends[0].receive(0.01, spin=spin)
+        ends[0].receive(0.01)
 
 
 def test_the_other_side_being_gone_is_told_apart(ends):

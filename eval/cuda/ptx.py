@@ -1,9 +1,10 @@
 """The few GPU programs that the timed exchange needs, as PTX text that every driver since CUDA 11 takes.
 
 `cipher` writes Philox4x32-10's stream, XORed with what is there: inputs are hidden with it until their
-call begins, and the same program shows them. `wait` holds a stream until the judge has opened a gate in
-host memory, and fetches the key that lies there. `tell` says in host memory how far a stream has come.
-`sweep` reads a range, so that the L2 holds clean lines of something else.
+call begins, and the same program shows them. Under a key of zeros it takes as long and changes nothing.
+`wait` holds a stream until the judge has opened a gate in host memory, and fetches the key that lies there.
+`tell` says in host memory how far a stream has come. `sweep` reads a range, so that the L2 holds clean lines
+of something else.
 
 Philox: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 """
@@ -65,6 +66,11 @@ _CIPHER = f"""
     cvta.to.global.u64 %rd2, %rd2;
     cvta.to.global.u64 %rd4, %rd4;
     ld.global.v4.u32 {{%r10, %r11, %r12, %r13}}, [%rd4];
+    or.b32 %r14, %r10, %r11;
+    or.b32 %r15, %r12, %r13;
+    or.b32 %r14, %r14, %r15;
+    setp.ne.u32 %p1, %r14, 0;
+    selp.b32 %r14, 0xFFFFFFFF, 0, %p1;
     xor.b32 %r12, %r12, %r19;
 {_INDEX}
 NEXT:
@@ -80,6 +86,10 @@ NEXT:
     mov.b32 %r4, %r10;
     mov.b32 %r5, %r11;
 {_rounds()}
+    and.b32 %r0, %r0, %r14;
+    and.b32 %r1, %r1, %r14;
+    and.b32 %r2, %r2, %r14;
+    and.b32 %r3, %r3, %r14;
     xor.b32 %r24, %r24, %r0;
     xor.b32 %r25, %r25, %r1;
     xor.b32 %r26, %r26, %r2;

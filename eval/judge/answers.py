@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -54,13 +54,6 @@ class CallReply(OneCall):
     """What came out of one call of `forward` that is not timed."""
 
 
-class TimedReply(NamedTuple):
-    """What came out of several calls, yet to be parsed, and how long the events say that each took."""
-
-    calls: list[Any]
-    ms: list[float]
-
-
 Blocks = Annotated[
     list[Annotated[list[Size], Field(min_length=2, max_length=2)]], Field(max_length=MOST_BLOCKS)
 ]
@@ -70,7 +63,7 @@ class Made(Answer):
     """An instance was constructed."""
 
     live: Blocks
-    """Blocks of memory in use, as ``[offset, bytes]``."""
+    """Blocks of memory in use or not used yet, as ``[offset, bytes]``."""
 
 
 class Missing(Answer):
@@ -115,4 +108,4 @@ class Facts(Answer):
     configs: dict[Text, Count]
     operators: dict[Text, Count] | None
     live: Blocks
-    """Blocks of memory in use, as ``[offset, bytes]``."""
+    """As in `Made`."""

@@ -1,10 +1,10 @@
 """Ask whether the runner's clock agrees with the judge's.
 
-The judge knows two times of a turn: from the moment it shows the first inputs until the runner rings that
-it is done, and from there until the judge has read from an output. What the first is longer than the
-runner's events say, and the whole of the second, are the cost of the exchange, the same for every runner:
-trusted runners, timed in the same rounds, show it. Work outside of the events makes the first longer;
-ringing before the work is done makes the second longer.
+The judge knows two times of a turn: from the moment it shows the first inputs until the runner's GPU says
+that all is done, and from there until the judge has read from the outputs, whose places it was told before.
+What the first is longer than the runner's events say, and the whole of the second, are the cost of the
+exchange, the same for every runner: trusted runners, timed in the same rounds, show it. Work outside of the
+events makes the first longer; saying that the work is done before it is makes the second longer.
 """
 
 from __future__ import annotations
@@ -19,18 +19,31 @@ if TYPE_CHECKING:
     from eval.judge.timing import Contestant
 
 _RELATIVE_BOUND = 0.005
-_ABSOLUTE_BOUND_MS = 0.01
-"""By turn, not by call."""
+_ABSOLUTE_BOUND_MS, _FOLLOWING_BOUND_MS = 0.005, 0.0025
+"""By turn, and for each further call of it: behind a kernel with much shared memory what shows the next
+inputs starts up to 2 us later than behind another, since multiprocessors part their memory anew."""
 _LATE_BOUND_MS = 0.02
-"""By turn: from ring to seal Python describes the outputs on both sides, strided ones in more words."""
+"""By turn."""
 _STANDARD_ERRORS = 5.0
 _MEDIAN_EFFICIENCY = 1.2533
 """Standard error of a median over that of a mean, for normal noise."""
 
 
 def excess_ms(contestant: Contestant) -> list[float]:
-    """How much longer than the events say the judge waited for the ring, by call, in ms."""
-    return [rung - event for rung, event in zip(contestant.rung_ms, contestant.event_ms, strict=True)]
+    """How much longer than the events say it took by the judge's clock, by call, in ms.
+
+    What it takes to show the inputs where they lie is left out.
+    """
+    unveil_ms = unveiling_ms(contestant)
+    return [
+        done - event - unveil_ms for done, event in zip(contestant.done_ms, contestant.event_ms, strict=True)
+    ]
+
+
+def unveiling_ms(contestant: Contestant) -> float:
+    """Return what it takes to show the inputs of a call, in ms; 0 where it was not measured."""
+    known = contestant.unveil_ms[: contestant.calls]
+    return sum(known) / len(known) if known else 0.0
 
 
 def exchange_ms(trusted: list[Contestant]) -> float:
@@ -39,14 +52,14 @@ def exchange_ms(trusted: list[Contestant]) -> float:
 
 
 def seal_ms(trusted: list[Contestant]) -> float:
-    """Return the time from ring to seal when nobody rings early, in ms: the median over trusted runners."""
+    """Return how long reading takes where nobody lies, in ms: the median over trusted runners."""
     return stats.median([value for contestant in trusted for value in contestant.sealed_ms])
 
 
 def judge_ms(candidate: Contestant, trusted: list[Contestant]) -> float:
     """Median time of a call by the judge's clock, the cost of the exchange subtracted, in ms."""
     late = max(0.0, late_ms(candidate, trusted))
-    return stats.median(candidate.rung_ms) - exchange_ms(trusted) + late
+    return stats.median(candidate.done_ms) - unveiling_ms(candidate) - exchange_ms(trusted) + late
 
 
 def outside_ms(candidate: Contestant, trusted: list[Contestant]) -> float:
@@ -60,19 +73,24 @@ def residual_ms(contestant: Contestant, trusted: list[Contestant]) -> float:
 
 
 def late_ms(contestant: Contestant, trusted: list[Contestant]) -> float:
-    """Work after the ring, by call, in ms."""
+    """Work after it was said to be done, by call, in ms."""
     return (stats.median(contestant.sealed_ms) - seal_ms(trusted)) / contestant.calls
 
 
 def bound_ms(candidate: Contestant, trusted: list[Contestant]) -> float:
     """Return the largest disagreement by call that is put down to noise, in ms."""
     among = max(abs(residual_ms(contestant, trusted)) for contestant in trusted)
-    noise = _STANDARD_ERRORS * _error(excess_ms(candidate))
-    return among + noise + _ABSOLUTE_BOUND_MS / candidate.calls + _relative(candidate)
+    turn = _ABSOLUTE_BOUND_MS + (candidate.calls - 1) * _FOLLOWING_BOUND_MS
+    return among + noise_ms(candidate) + turn / candidate.calls + _relative(candidate)
+
+
+def noise_ms(candidate: Contestant) -> float:
+    """Return what of `bound_ms` more rounds would make smaller, in ms."""
+    return _STANDARD_ERRORS * _error(excess_ms(candidate))
 
 
 def late_bound_ms(candidate: Contestant, trusted: list[Contestant]) -> float:
-    """Return the longest work after the ring, by call, that is put down to noise, in ms."""
+    """Return the longest work after it was said to be done, by call, that is put down to noise, in ms."""
     among = max(abs(late_ms(contestant, trusted)) for contestant in trusted)
     noise = _STANDARD_ERRORS * _error(candidate.sealed_ms) / candidate.calls
     return among + noise + _LATE_BOUND_MS / candidate.calls + _relative(candidate)

@@ -132,7 +132,17 @@ class Contained:
             "CUDA_CACHE_PATH": folder + "/cuda", "XDG_CACHE_HOME": folder + "/cache",
         }  # fmt: skip
 
-    def wait(self, seconds: float, *, spin: bool) -> dict[str, Any] | None:
+    def speaks(self) -> bool:
+        """Tell whether it has sent something or has gone, without waiting, and look after what it prints.
+
+        Raises:
+            FaultRaised: the process uses more than it may; it has been killed.
+
+        """
+        self._watch()
+        return bool(select.select([self.channel], [], [], 0.0)[0])
+
+    def wait(self, seconds: float) -> dict[str, Any] | None:
         """Return the next message, or None after `seconds` or a look at what was printed or is in use.
 
         Raises:
@@ -141,12 +151,11 @@ class Contained:
             ProtocolError: what came is not a message.
 
         """
-        if not spin:
-            watched: list[Any] = [self.channel, self.printed] if self.printed.open else [self.channel]
-            select.select(watched, [], [], min(seconds, _WATCH_SECONDS))
-            self.printed.drain()
+        watched: list[Any] = [self.channel, self.printed] if self.printed.open else [self.channel]
+        select.select(watched, [], [], min(seconds, _WATCH_SECONDS))
+        self.printed.drain()
         try:
-            return self.channel.receive(min(seconds, _WATCH_SECONDS) if spin else 0.0, spin=spin)
+            return self.channel.receive(0.0)
         except protocol.ChannelTimeoutError:
             self._watch()
             return None

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from eval.judge.regions import Region
     from eval.tensors import TensorDesc
 
+OPEN_KEY = bytes(KEY_BYTES)
+"""Under this one nothing is hidden: the programs take as long, and change nothing."""
+
 
 @cache
 def programs() -> Programs:

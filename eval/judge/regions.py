@@ -30,6 +30,8 @@ class Region:
     align: int
     transfer_bytes: int = 0
     """At the end of the inputs, for weights that pass through."""
+    unveil_ms: tuple[float, ...] = ()
+    """How long it takes to show the inputs of each call of a turn, where that was measured."""
 
     @property
     def piece_bytes(self) -> tuple[int, ...]:
@@ -69,7 +71,7 @@ class Region:
         self.base.fill_(_POISON)
 
     def poison(self, live: list[tuple[int, int]]) -> None:
-        """Fill everything behind the inputs that is not in use, so that unwritten elements show."""
+        """Fill everything behind the inputs but these blocks, so that unwritten elements show."""
         at = self.split
         for offset, size in [*sorted(live), (self.size_bytes, 0)]:
             if offset > at:

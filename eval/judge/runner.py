@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
 from eval import protocol
-from eval.gate import KEY_BYTES
 from eval.judge.answers import (
     Answer,
     CallReply,
@@ -18,23 +19,22 @@ from eval.judge.answers import (
     Missing,
     OneCall,
     Seen,
-    TimedReply,
 )
 from eval.judge.contained import Contained
 from eval.judge.faults import FaultRaised, JudgeError, failed, rejected
-from eval.judge.opening import Opening
 from eval.plain import encode
 from eval.tensors import TensorDesc, parse_desc
 
 if TYPE_CHECKING:
     import torch
 
+    from eval.gate import Gate
     from eval.judge.processes import Zygote
     from eval.judge.regions import Region
     from eval.judge.weights import Weights
     from eval.records import Limits
 
-__all__ = ["CallReply", "Facts", "OneCall", "Runner", "TimedReply"]
+__all__ = ["CallReply", "Facts", "OneCall", "Runner"]
 
 _PIECE_CHARS = 4000
 """Of source text in one message: JSON needs up to twelve bytes for a character."""
@@ -54,14 +54,10 @@ class Runner:
         self._fault: FaultRaised | None = None
         self._process = Contained(zygote, region, limits, cuda=cuda)
         self.live: list[tuple[int, int]] = []
+        """Blocks of memory, as offset and bytes, that it says hold something or have never been used."""
         self.weights: dict[str, Weights] = {}
         """What instances keep, by key; those without weights are not here."""
-        self.queued = False
-        """Whether the last timed work was queued before its inputs were shown."""
-        self.shown_ns = self.rung_ns = 0
-        """When inputs of timed calls were last shown, and when the runner said that the work was done, by the
-        judge's monotonic clock."""
-        self._deadline = 0.0
+        self._deadline = self._answer_deadline = 0.0
         if wait:
             self.enter()
 
@@ -154,23 +150,38 @@ class Runner:
         )  # fmt: skip
         return self._parse(CallReply, raw)
 
-    def timed_calls(self, key: str, batch: list[list[dict[str, Any]]], keys: list[bytes]) -> TimedReply:
-        """Call an instance once on each of the inputs in `batch`, which are hidden under `keys`.
+    @property
+    def gate(self) -> Gate:
+        """Where a GPU's runner is shown the inputs of timed calls."""
+        assert self._process.gate is not None
+        return self._process.gate
 
-        `shown_ns` is when the first were shown, `rung_ns` when it said it was done.
+    def described(self, nonce: str, count: int) -> list[Any]:
+        """Receive what is said of the outputs of `count` timed calls, yet to be `parsed`.
 
         Raises:
-            FaultRaised: as `call`; or not as many answers or times as calls came back.
+            FaultRaised: as `call`; or it is not said of each call.
 
         """
-        raw = self._time({"op": "timed", "key": key, "batch": batch}, keys)
-        calls, times = raw.get("calls"), raw.get("ms")
-        if not isinstance(calls, list) or not isinstance(times, list):
+        calls = self.answer(nonce).get("calls")
+        if not isinstance(calls, list) or len(calls) != count:
             raise self._tampering("a malformed answer to timed calls")
-        right_times = all(type(ms) is float and 0 <= ms < float("inf") for ms in times)
-        if len(calls) != len(batch) or len(times) != len(batch) or not right_times:
-            raise self._tampering("not one answer and one time for each call")
-        return TimedReply(calls, times)
+        return calls
+
+    def accounted(self, nonce: str, count: int) -> tuple[list[float], Facts]:
+        """Receive the event times of `count` timed calls, in ms, and the rest about them.
+
+        Raises:
+            FaultRaised: as `call`; or there is not one time for each call.
+
+        """
+        raw = self.answer(nonce)
+        times = raw.get("ms")
+        if not isinstance(times, list) or len(times) != count:
+            raise self._tampering("not one time for each call")
+        if not all(type(ms) is float and 0 <= ms < float("inf") for ms in times):
+            raise self._tampering("a time that is none")
+        return times, self._noted(raw.get("facts"))
 
     def parsed(self, call: Any) -> OneCall:
         """Read what came of one timed call.
@@ -188,7 +199,10 @@ class Runner:
             FaultRaised: as `call`.
 
         """
-        facts = self._parse(Facts, self._ask({"op": "facts"}))
+        return self._noted(self._ask({"op": "facts"}))
+
+    def _noted(self, raw: Any) -> Facts:
+        facts = self._parse(Facts, raw)
         self.live = [(offset, size) for offset, size in facts.live]
         return facts
 
@@ -200,21 +214,6 @@ class Runner:
 
         """
         return self._parse(Seen, self._ask({"op": "seen"}))
-
-    def arm(self) -> None:
-        """Let the runner poll for its next request, so that waking it up is not in the clock."""
-        self._ask({"op": "arm"})
-
-    def null_calls(self, count: int) -> list[float]:
-        """Time `count` calls of nothing on no inputs, and return the event times in ms."""
-        return list(self._time({"op": "null", "count": count}, [bytes(KEY_BYTES)] * count)["ms"])
-
-    def _time(self, message: dict[str, Any], keys: list[bytes]) -> dict[str, Any]:
-        assert self._process.gate is not None
-        opening = Opening(self._process.gate, keys)
-        answer = self._ask(message, opening=opening)
-        self.shown_ns, self.queued = opening.start_ns, opening.queued
-        return answer
 
     def ask_plain(self, message: dict[str, Any]) -> dict[str, Any]:
         """Send a request whose answer is only shown, never believed."""
@@ -236,46 +235,79 @@ class Runner:
         except ValueError as error:
             raise self._tampering(f"an output is not where it must be: {error}") from None
 
-    def _parse(self, model: type[R], raw: dict[str, Any]) -> R:
+    def _parse(self, model: type[R], raw: Any) -> R:
         try:
             return model.model_validate(raw)
         except ValidationError as error:
             where = str(error.errors()[0]["loc"])[:100]
             raise self._tampering(f"a malformed answer at {where}") from None
 
-    def _ask(self, message: dict[str, Any], *, opening: Opening | None = None) -> dict[str, Any]:
-        """Send a request and return the answer; after the first fault that ends it, only that fault."""
+    def _ask(self, message: dict[str, Any]) -> dict[str, Any]:
+        return self.answer(self.question(message))
+
+    def question(self, message: dict[str, Any]) -> str:
+        """Send a request, and return the nonce that each `answer` to it bears.
+
+        Raises:
+            FaultRaised: as `call`.
+
+        """
+        nonce = protocol.new_nonce()
+        with self._listening():
+            self._answer_deadline = time.monotonic() + self._seconds_left()
+            self._send({**message, "nonce": nonce})
+        return nonce
+
+    def answer(self, nonce: str) -> dict[str, Any]:
+        """Wait for an answer to the request that has this nonce.
+
+        Raises:
+            FaultRaised: as `call`.
+
+        """
+        with self._listening():
+            raw = self._wait()
+            if raw.pop("nonce", None) != nonce:
+                raise self._tampering("an answer that was not asked for", defence="nonce")
+            if "error" in raw:
+                raise self._as_fault(raw["error"])
+            return raw
+
+    def speaks(self) -> bool:
+        """Tell whether it has answered, or is gone, without waiting.
+
+        Raises:
+            FaultRaised: its time is up, or it uses more than it may.
+
+        """
+        with self._listening():
+            if time.monotonic() > self._answer_deadline:
+                raise protocol.ChannelTimeoutError
+            return self._process.speaks()
+
+    @contextlib.contextmanager
+    def _listening(self) -> Iterator[None]:
+        """Make a fault of what goes wrong; after the first one that ends the process there is only that."""
         if self._fault is not None:
             raise self._fault
         try:
-            return self._exchange(message, opening)
+            with self._fault_of_the_channel():
+                yield
         except FaultRaised as raised:
             if not self._process.alive():
                 self._fault = raised
             raise
 
-    def _exchange(self, message: dict[str, Any], opening: Opening | None) -> dict[str, Any]:
-        spin = opening is not None
-        nonce = protocol.new_nonce()
+    @contextlib.contextmanager
+    def _fault_of_the_channel(self) -> Iterator[None]:
         try:
-            self._send({**message, "nonce": nonce})
-            if opening is not None:
-                opening.run()
-            raw = self._wait(spin=spin)
-            if spin and not raw:
-                self.rung_ns = self._process.channel.arrived_ns
-                raw = self._wait(spin=spin)
+            yield
         except protocol.ChannelTimeoutError:
             raise self._too_late() from None
         except protocol.ChannelClosedError:
             raise self._process.death() from None
         except protocol.ProtocolError as error:
             raise self._tampering(f"a malformed answer: {error}") from None
-        if raw.pop("nonce", None) != nonce:
-            raise self._tampering("an answer that was not asked for", defence="nonce")
-        if "error" in raw:
-            raise self._as_fault(raw["error"])
-        return raw
 
     def _send(self, message: dict[str, Any]) -> None:
         try:
@@ -286,13 +318,12 @@ class Runner:
     def _seconds_left(self) -> float:
         return max(0.0, min(self._deadline - time.monotonic(), self._limits.call_seconds))
 
-    def _wait(self, *, spin: bool) -> dict[str, Any]:
-        deadline = time.monotonic() + self._seconds_left()
+    def _wait(self) -> dict[str, Any]:
         while True:
-            left = deadline - time.monotonic()
+            left = self._answer_deadline - time.monotonic()
             if left <= 0:
                 raise protocol.ChannelTimeoutError
-            answer = self._process.wait(left, spin=spin)
+            answer = self._process.wait(left)
             if answer is not None:
                 return answer
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from eval.runner.sandbox import SandboxPolicy, enter
 from eval.runner.session import Session
 
 _START_SECONDS = 60.0
-_ARMED_SECONDS, _IDLE_SECONDS = 0.5, 3600.0
+_IDLE_SECONDS = 3600.0
 
 
 def serve(socket_fd: int, output_fd: int, *pages: int) -> int:
@@ -47,7 +46,7 @@ def serve(socket_fd: int, output_fd: int, *pages: int) -> int:
         assert isinstance(memory, HostMemory)
         session = DrySession(memory, scratch)
     else:
-        session = Session(memory, scratch, partial(channel.send, {}), gate)
+        session = Session(memory, scratch, channel.send, gate)
     channel.send({"ready": True, **report.model_dump(mode="json")})
     return _answer_all(channel, session)
 
@@ -77,16 +76,13 @@ def _map_gate(fd: int | None = None) -> Gate | None:
 
 
 def _answer_all(channel: Channel, session: Session | DrySession) -> int:
-    """Answer until the judge goes away; after ``arm`` poll for the request, since waking up takes long."""
-    armed = False
+    """Answer until the judge goes away."""
     while True:
         try:
-            message = channel.receive(_ARMED_SECONDS if armed else _IDLE_SECONDS, spin=armed)
+            message = channel.receive(_IDLE_SECONDS)
         except ChannelTimeoutError:
-            armed = False
             continue
         except ChannelClosedError:
             return 0
         reply = session.answer(message)
-        armed = message["op"] == "arm"
         channel.send({**reply, "nonce": message["nonce"]})

@@ -35,14 +35,15 @@ class Session:
     """One loaded module, its instances by key, and the memory shared with the judge."""
 
     def __init__(
-        self, memory: HostMemory | ArenaMemory, scratch: Path, ring: Callable[[], None], gate: Gate | None
-    ) -> None:
-        """`ring` tells the judge that timed work is done, before anything is said about it.
+        self, memory: HostMemory | ArenaMemory, scratch: Path, tell: Callable[[dict[str, Any]], None],
+        gate: Gate | None,
+    ) -> None:  # fmt: skip
+        """`tell` sends the judge what it hears before the answer.
 
         `gate`, on a GPU alone, is where the judge shows the inputs of timed calls.
         """
         self._memory = memory
-        self._ring = ring
+        self._tell = tell
         self._path = scratch / "candidate.py"
         self._cuda = gate is not None
         self._plan = ConfigPlan()
@@ -67,7 +68,7 @@ class Session:
         """Answer one request; what the candidate raises becomes an ``error``."""
         operations = {
             "load": self._load, "instance": self._instance, "call": self._call, "timed": self._timed,
-            "facts": self._facts, "arm": self._arm, "null": self._null, "timings": self._timings,
+            "facts": self._facts, "null": self._null, "timings": self._timings,
             "profile": self._profile, "source": self._take_source, "lacks": self._lacks,
             "adopt": self._adopt,
             "state": self._write_state, "cache": self._fill_cache, "seen": self._tell_seen,
@@ -188,20 +189,35 @@ class Session:
             self._plan.interpreted.provenance.remember(kept)
 
     def _timed(self, message: dict[str, Any]) -> dict[str, Any]:
-        """Call an instance on each of several inputs, once the judge shows them; events round each call."""
+        """Call an instance on each of several inputs, once the judge shows them; events round each call.
+
+        The judge hears where the outputs will lie as soon as all is queued.
+        """
         assert self._stopwatch is not None
         model = self._instances[message["key"]]
         batch = [self._inputs(items) for items in message["batch"]]
         self._held, self._kept, self._earlier, self._log = [], [], [], None
         self._given = _spans([item for inputs in batch for item in inputs if isinstance(item, torch.Tensor)])
         self._plan.forced, self._plan.suppress = None, False
-        with torch.no_grad():
-            works = [partial(model, *inputs) for inputs in batch]
-            hidden = [self._hidden(items) for items in message["batch"]]
-            results, ms = self._stopwatch.time(works, hidden, self._ring)
-        reports, held = zip(*map(self._report, results), strict=True)
-        self._held = [tensor for tensors in held for tensor in tensors]
-        return {"calls": reports, "ms": ms}
+        works = [partial(model, *inputs) for inputs in batch]
+        hidden = [self._hidden(items) for items in message["batch"]]
+        gc.disable()
+        try:
+            self._stopwatch.wake()
+            with torch.no_grad():
+                ms = self._stopwatch.time(works, hidden, partial(self._announce, message["nonce"]))
+        finally:
+            gc.enable()
+        return {"ms": ms, "facts": self._facts(message)}
+
+    def _announce(self, nonce: str, results: list[Any]) -> None:
+        """Tell where outputs lie that may not have been written yet."""
+        reports, self._held = [], []
+        for result in results:
+            report, held = self._report(result)
+            reports.append(report)
+            self._held += held
+        self._tell({"calls": reports, "nonce": nonce})
 
     def _hidden(self, items: list[dict[str, Any]]) -> list[Span]:
         spans = []
@@ -217,7 +233,7 @@ class Session:
             torch.cuda.synchronize()
 
     def _report(self, result: Any) -> tuple[dict[str, Any], list[torch.Tensor]]:
-        """Say where the outputs lie, in few words: the judge's clock is running."""
+        """Say what the outputs are and where they lie."""
         if self._memory.refusal:
             raise MemoryError(self._memory.refusal)
         structure, parts = outputs.flatten(result)
@@ -231,19 +247,8 @@ class Session:
             report["too_large"] = True
         return report, held
 
-    def _arm(self, _message: dict[str, Any]) -> dict[str, Any]:
-        """Get ready for a timed request: no garbage collection, and the GPU switched to this process.
-
-        The caller of `answer` then polls for the request instead of sleeping.
-        """
-        gc.disable()
-        if self._stopwatch is not None:
-            self._stopwatch.wake()
-        return {}
-
     def _facts(self, _message: dict[str, Any]) -> dict[str, Any]:
         """Say the rest about the last call, once the clock has stopped."""
-        gc.enable()
         ranges = outputs.storage_ranges(self._held)
         return {
             "aliases_input": outputs.overlap(ranges, self._given),
@@ -257,8 +262,13 @@ class Session:
     def _null(self, message: dict[str, Any]) -> dict[str, Any]:
         assert self._stopwatch is not None
         count = message["count"]
-        _, ms = self._stopwatch.time([lambda: None] * count, [[]] * count, self._ring)
-        return {"ms": ms}
+
+        def describe(results: list[Any]) -> None:
+            self._tell({"calls": results, "nonce": message["nonce"]})
+
+        self._stopwatch.wake()
+        ms = self._stopwatch.time([lambda: None] * count, [[]] * count, describe)
+        return {"ms": ms, "facts": self._facts(message)}
 
     def _timings(self, _message: dict[str, Any]) -> dict[str, Any]:
         return {"timings": self._plan.times()[:64]}

@@ -35,18 +35,20 @@ class Stopwatch:
         self._pairs: list[tuple[Any, Any]] = []
 
     def wake(self) -> None:
-        """Let the GPU switch to this process before the judge's clock starts."""
+        """Let the GPU switch to this process before anything is queued."""
         self._key.zero_()
         torch.cuda.synchronize()
 
     def time(
-        self, works: Sequence[Callable[[], Any]], hidden: Sequence[Sequence[Span]], ring: Callable[[], None]
-    ) -> tuple[list[Any], list[float]]:
-        """Run each of `works` once and return the results with the time of each in ms.
+        self, works: Sequence[Callable[[], Any]], hidden: Sequence[Sequence[Span]],
+        queued: Callable[[list[Any]], None],
+    ) -> list[float]:  # fmt: skip
+        """Run each of `works` once and return the time of each in ms.
 
         `hidden` are the inputs of each. All is queued before the judge opens the gate for the first, so
         that no launch is waited for; the L2 then holds clean lines of other memory before each work, as
-        Nsight Compute has it. `ring` is called the moment all is done.
+        Nsight Compute has it. `queued` is called with the results before the judge hears that it may open,
+        or where a work waits for its own results after they are there.
         """
         while len(self._pairs) < len(works):
             self._pairs.append((_event(), _event()))
@@ -57,10 +59,10 @@ class Stopwatch:
             results.append(work())
             pair[1].record()
             self._programs.tell(_stream(), self._page + DONE, number + 1)
+        queued(results)
         self._gate.write(QUEUED, 1)
         torch.cuda.synchronize()
-        ring()
-        return results, [start.elapsed_time(end) for start, end in self._pairs[: len(works)]]
+        return [start.elapsed_time(end) for start, end in self._pairs[: len(works)]]
 
     def _unveil(self, number: int, spans: Sequence[Span]) -> None:
         stream, key = _stream(), self._key.data_ptr()

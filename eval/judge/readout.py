@@ -1,0 +1,101 @@
+"""Scattered elements of a turn's outputs: of some calls they are read while the judge's clock runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from eval.judge.faults import incorrect, rejected
+from eval.tensors import itemsize, torch_dtype
+
+if TYPE_CHECKING:
+    from eval.tensors import TensorDesc
+
+_ELEMENTS = 1024
+_BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+_random = np.random.default_rng()
+
+
+class _Part(NamedTuple):
+    """One output of all calls for which it has the same strides."""
+
+    flat: torch.Tensor
+    """The whole region, an element as bits."""
+    dtype: torch.dtype
+    places: torch.Tensor
+    """Where in `flat` the elements lie, a row for each call, in host memory."""
+    early: list[int]
+    """Rows that are read at once."""
+    early_places: torch.Tensor
+    """The places in these rows, in host memory from where they are copied without a stop."""
+
+
+class Readout:
+    """Made as soon as it is known where the outputs lie, without a word to the GPU.
+
+    It is the runner's then: its kernels wait there for what the judge shows.
+    """
+
+    def __init__(
+        self, base: torch.Tensor, calls: Sequence[Sequence[TensorDesc]], early: Collection[int]
+    ) -> None:
+        """Draw elements of each output in the region `base`; those of the calls in `early` are for `read`."""
+        members: dict[tuple[int, TensorDesc], list[tuple[int, int]]] = {}
+        for call, outputs in enumerate(calls):
+            for number, desc in enumerate(outputs):
+                if desc.numel():
+                    alike = number, desc.model_copy(update={"offset": 0})
+                    start = desc.offset // itemsize(desc.dtype)
+                    members.setdefault(alike, []).append((call, start))
+        self._read: list[torch.Tensor] = []
+        self._parts = []
+        for (_, desc), found in members.items():
+            dtype = torch_dtype(desc.dtype)
+            places = np.array([start for _, start in found])[:, None] + _drawn(desc)
+            rows = [row for row, (call, _) in enumerate(found) if call in early]
+            early_places = torch.from_numpy(places[rows].ravel())
+            if base.is_cuda:
+                early_places = early_places.pin_memory()
+            flat = base.view(_BITS.get(dtype.itemsize, dtype))
+            self._parts.append(_Part(flat, dtype, torch.from_numpy(places), rows, early_places))
+
+    def read(self) -> None:
+        """Read from the outputs of the early calls, without waiting for it."""
+        self._read = [
+            part.flat.index_select(0, part.early_places.to(part.flat.device, non_blocking=True))
+            for part in self._parts
+        ]
+
+    def check(self) -> None:
+        """Read from the outputs of all calls, and compare with what was read before.
+
+        Raises:
+            FaultRaised: an element was never written, or written after the clock had stopped.
+
+        """
+        for part, read in zip(self._parts, self._read, strict=True):
+            places = part.places.to(part.flat.device)
+            now = part.flat.index_select(0, places.flatten()).view(places.shape)
+            if part.dtype.is_floating_point:
+                both = torch.cat((read, now.flatten())).view(part.dtype)
+                if bool(both.isnan().any()):
+                    raise incorrect(
+                        "not_finite", "sampled elements of a timed call's output were never written"
+                    )
+            if not torch.equal(read.view(len(part.early), -1), now[part.early]):
+                raise rejected("tampering", "an output changed after the clock had stopped", "seal")
+
+
+def _drawn(desc: TensorDesc) -> npt.NDArray[np.int64]:
+    """Draw elements of an output, and return how far from its first one they lie."""
+    elements = _random.integers(0, math.prod(desc.shape), _ELEMENTS)
+    places = np.unravel_index(elements, desc.shape) if desc.shape else ()
+    offsets = np.zeros(_ELEMENTS, dtype=np.int64)
+    for at, step in zip(places, desc.stride, strict=True):
+        offsets += at * step
+    return offsets
