@@ -17,6 +17,7 @@ class HeapMachine(RuleBasedStateMachine):
         self.heap = Heap(START, END)
         self.taken = {}
         self.peak = 0
+        self.furthest = START
 
     @rule(
         size=st.one_of(st.integers(0, 4 * KIB), st.integers(MIB - 1, 3 * MIB), st.integers(8 * MIB, 80 * MIB))
@@ -29,6 +30,7 @@ class HeapMachine(RuleBasedStateMachine):
             return
         assert at % (2 * MIB if size >= MIB else 512) == 0
         self.taken[at] = size
+        self.furthest = max(self.furthest, at + self.rounded(at))
 
     @precondition(lambda self: self.taken)
     @rule(data=st.data())
@@ -63,6 +65,11 @@ class HeapMachine(RuleBasedStateMachine):
     def the_peak_is_the_most_that_was_taken(self):
         self.peak = max(self.peak, self.heap.used_bytes)
         assert self.heap.peak_bytes == self.peak
+
+    @invariant()
+    def what_is_untouched_lies_behind_all_that_was_ever_taken(self):
+        left = [[self.furthest, END - self.furthest]] if self.furthest < END else []
+        assert self.heap.untouched() == left
 
     def teardown(self):
         for at in list(self.taken):

@@ -75,8 +75,8 @@ class ArenaMemory:
         ]
 
     def live(self) -> list[list[int]]:
-        """Blocks of the heap that are in use: the judge poisons the rest."""
-        return self._heap.live()
+        """Blocks of the heap that the judge leaves as they are: in use, or poisoned before and never used."""
+        return [*self._heap.untouched(), *self._heap.live()]
 
     @property
     def peak_bytes(self) -> int:

@@ -20,6 +20,7 @@ class Heap:
 
     def __init__(self, start: int, end: int) -> None:
         self._free = [(start, end)]
+        self._top, self._end = start, end
         self._used: dict[int, tuple[int, int]] = {}
         self.peak_bytes = 0
         self.used_bytes = 0
@@ -38,6 +39,7 @@ class Heap:
             if at + size <= high:
                 self._free[index : index + 1] = [r for r in ((low, at), (at + size, high)) if r[0] < r[1]]
                 self._used[at] = (at, at + size)
+                self._top = max(self._top, at + size)
                 self.used_bytes += size
                 self.peak_bytes = max(self.peak_bytes, self.used_bytes)
                 return at
@@ -63,6 +65,10 @@ class Heap:
             else:
                 merged.append((at, end))
         self._free = merged
+
+    def untouched(self) -> list[list[int]]:
+        """Return what has never been given out, behind all that has, as ``[offset, bytes]``."""
+        return [[self._top, self._end - self._top]] if self._top < self._end else []
 
     def live(self) -> list[list[int]]:
         """Blocks in use as ``[offset, bytes]``, neighbours joined."""
