@@ -1,14 +1,15 @@
 """Cases that were made by rule: which of them the reference itself accepts, and on which contents.
 
 Rules know nothing of how a file's constants hang together, so they propose many sets and the first
-run decides. Each is tried once in a judge's life, on the CPU, small, and with little time.
+run decides. Each is tried once in a judge's life, on the CPU, small, and with little time. Cases that were
+written by hand are not tried; they are kept here too, since what a judge makes of them takes a while.
 """
 
 from __future__ import annotations
 
 import math
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
@@ -33,7 +34,8 @@ _MOST_CASES = 8
 _LARGER_ELEMENTS, _LARGER_SECONDS, _LARGER_CASES = 1 << 18, 20, 2
 """For a reference that does not run on less, or says nothing there: a network for images of one size."""
 _KEPT = 8
-_known: dict[tuple[Any, ...], Tried] = {}
+_known: dict[str, Tried] = {}
+"""What came of lists of cases, by all that is said of the problem and of them."""
 
 
 class Tried(NamedTuple):
@@ -57,13 +59,14 @@ def references(problem: Problem, cases: tuple[Case, ...]) -> list[CaseReference]
 
 def tried(problem: Problem, cases: tuple[Case, ...]) -> Tried:
     """Do the same, and say what was dropped."""
-    if not any(case.proposed for case in cases):
-        return Tried([CaseReference(problem, case) for case in cases], {})
-    key = (problem.hash, tuple(case.name for case in cases))
+    key = "\n".join([problem.model_dump_json(), *(case.model_dump_json() for case in cases)])
     if key not in _known:
         if len(_known) >= _KEPT:
             _known.clear()
-        _known[key] = _try_all(problem, cases, deciding=cases == problem.cases)
+        if any(case.proposed for case in cases):
+            _known[key] = _try_all(problem, cases, deciding=cases == problem.cases)
+        else:
+            _known[key] = Tried([CaseReference(problem, case) for case in cases], {})
     return _known[key]
 
 
