@@ -11,7 +11,7 @@ from typing import Any
 from eval.runner import as_compiled, bfloat16
 from eval.runner.interpreted import Interpreted
 
-_TUNER_MS = {"warmup": 5, "rep": 25}
+_TUNER_MS = {"warmup": 2, "rep": 15}
 """How long the tuner tries each configuration, where Triton's own benchmark takes 25 and 100 ms: the call
 that tunes was a fifth of a verdict. Who gives his tuner a benchmark of his own keeps it."""
 

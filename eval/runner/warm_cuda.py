@@ -5,10 +5,14 @@ It opens no CUDA context and starts no thread, since runners are forked from her
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import importlib
 from typing import Any
 
 _COMMON_CAPABILITY = 90
+_SPECIALIZED_BY = "triton.experimental.gluon.nvidia.hopper"
+"""What Triton imports to look at the arguments of the first launch, which takes a tenth of a second."""
 
 
 def warm_up() -> None:
@@ -17,6 +21,8 @@ def warm_up() -> None:
     The key takes a hash of the whole compiler, hundreds of megabytes; the module takes a C compiler.
     """
     warm_key()
+    with contextlib.suppress(ImportError):
+        importlib.import_module(_SPECIALIZED_BY)
     if driver_is_here():
         _keep_utilities()
 
