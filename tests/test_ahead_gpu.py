@@ -48,17 +48,41 @@ def test_the_runner_that_waited_judges_the_next_candidate_as_a_fresh_one_would()
     jobs = [work(code) for code in (HONEST, WRONG, TUNED, HONEST)]
     with closing(Bench(cuda=True)) as fresh:
         alone = [fresh.judge(one) for one in jobs]
-        assert fresh._baselines.spare is None
+        assert not fresh._baselines.spares
     with closing(Bench(cuda=True)) as bench:
         told = []
         for place, one in enumerate(jobs):
             for other in jobs[place + 1 : place + 3]:
                 bench.announce(other.model_dump_json())
-            before = bench._lookahead._standby._waiting
+            before = [waiting.runner for waiting in bench._lookahead._standby._waiting[:1]]
             told.append(bench.judge(one))
-            assert before is None or until(lambda gone=before: not exists(gone.pid))
-            assert (bench._lookahead._standby._waiting is not None) == (place < len(jobs) - 1)
-            assert bench._baselines.spare is not None
+            assert all(until(lambda gone=gone: not exists(gone.pid)) for gone in before)
+            assert bench._lookahead._standby.count == (place < len(jobs) - 1)
+            assert len(bench._baselines.spares) == 2
             assert bench._lookahead._standby._second is None
     assert [one.status for one in told] == [one.status for one in alone]
     assert [one.guarantees for one in told] == [one.guarantees for one in alone]
+
+
+def test_two_wait_once_a_candidate_was_timed():
+    from eval.judge.bench import Bench
+    from eval.records import Job
+    from harness.problems import load_problem
+
+    seed = load_problem("cumsum_exclusive")
+    code = seed.solution.read_text()
+    jobs = [
+        Job(problem=seed.problem, code=f"{code}\n# {number}\n", size="4096", device="cuda")
+        for number in range(4)
+    ]
+    waiting, regions = [], []
+    with closing(Bench(cuda=True)) as bench:
+        for place, one in enumerate(jobs):
+            for other in jobs[place + 1 : place + 3]:
+                bench.announce(other.model_dump_json())
+            verdict = bench.judge(one)
+            assert verdict.status == "passed", verdict.detail
+            waiting.append(bench._lookahead._standby.count)
+            regions += [id(one.region) for one in bench._lookahead._standby._waiting[-1:]]
+        assert waiting == [2, 2, 1, 0]
+        assert len(set(regions)) > 1

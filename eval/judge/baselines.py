@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from eval.judge.processes import Zygote
 
 _NOTE_CHARS = 500
+_MOST_SPARES = 2
 _LIMITS = Limits(seconds=24 * 3600.0, call_seconds=300.0, host_memory_gb=64.0)
 
 
@@ -55,7 +56,7 @@ class Baselines:
 
         `memory_limit_bytes` is how much of a card may be in use, so that a large one stands for a smaller
         one: the judge, all runners and whatever else is on it. `following` is a job that is to come next;
-        if it is timed beside the same baselines, a runner can wait for it in `spare`.
+        if it is timed beside the same baselines, runners can wait for it and its like in `spares`.
 
         Raises:
             ProblemRefusedError: the card has not enough memory.
@@ -89,8 +90,8 @@ class Baselines:
         again = following is not None and _identity(following) == self._identity
         self._regions = self._dealt(count, left_bytes if again else 0)
         self.candidate_region = self._regions[0]
-        self.spare = self._regions[count] if len(self._regions) > count else None
-        """A region like the others, for a runner that waits; None where no job was to follow, or no room."""
+        self.spares = self._regions[count:]
+        """Regions like the others, for runners that wait; none where no job was to follow, or no room."""
         self.private: dict[tuple[Any, ...], torch.Tensor] = {}
         """The judge's own copies of inputs, one set for all who take turns."""
         try:
@@ -126,13 +127,13 @@ class Baselines:
         )
 
     def _dealt(self, count: int, left_bytes: int) -> list[DeviceRegion]:
-        """Make `count` regions at once, so that they lie alike, and one more where what is left allows it."""
+        """Make `count` regions at once, so that they lie alike, and two more where what is left allows it."""
         plan, room = self._plan, transfer_bytes([self.case], DeviceRegion.align)
         total = torch.cuda.mem_get_info()[1]
         region_bytes = plan.input_bytes + plan.heap_bytes + room
-        if memory_plan.room_for_another(region_bytes, left_bytes, total):
+        for more in range(memory_plan.room_for(_MOST_SPARES, region_bytes, left_bytes, total), 0, -1):
             with suppress(CudaDriverError):
-                return DeviceRegion.deal(count + 1, plan.input_bytes, plan.heap_bytes, transfer_bytes=room)
+                return DeviceRegion.deal(count + more, plan.input_bytes, plan.heap_bytes, transfer_bytes=room)
         return DeviceRegion.deal(count, plan.input_bytes, plan.heap_bytes, transfer_bytes=room)
 
     def _start_all(self, job: Job) -> None:

@@ -31,6 +31,8 @@ __all__ = ["Baselines", "DeviceTrial"]
 
 _BUDGET_SECONDS = 5.0
 _PROFILE_REPEAT = 3
+_WAITING_JOBS = 2
+"""That have runners of their own while what follows the timing is done: to start one takes half a second."""
 _DISAGREED = "the runner's events and the judge's clock disagreed"
 
 
@@ -105,6 +107,7 @@ class DeviceTrial(Trial):
             return
         candidate = Contestant("candidate", runner, region, caller, key, trusted=False)
         turns = self._take_turns(candidate)
+        self._lookahead.prepare(self._baselines, region, jobs=_WAITING_JOBS)
         contestants = turns.contestants
         caller.checked_call(runner, case, signature, caller.dense[0], key=key, forced=None)
         timing = build_timing(

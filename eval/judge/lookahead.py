@@ -32,7 +32,7 @@ class Lookahead:
         self._ahead: Ahead | None = None
         self._announced: list[Job] = []
         self._job: Job | None = None
-        self._next: Job | None = None
+        self._following: list[Job] = []
         self._cache: bytes | None = None
         self._asked = False
 
@@ -48,13 +48,13 @@ class Lookahead:
     def begin(self, job: Job) -> None:
         """Say which job has come; the others that were announced are still to come."""
         self._job, self._cache, self._asked = job, None, False
-        self._next = next((one for one in self._announced if one != job), None)
+        self._following = [one for one in self._announced if one != job]
         self._announced = []
 
     @property
     def following(self) -> Job | None:
         """The job that is to come after the one that has come, where one was announced."""
-        return self._next
+        return next(iter(self._following), None)
 
     def cache(self) -> bytes | None:
         """Return what was compiled for the job that has come, all its sizes at once."""
@@ -71,13 +71,14 @@ class Lookahead:
 
     def place(self, job: Job, baselines: Baselines) -> Place:
         """Return where to judge `job`: with the runner that waits, or where none does in a fresh one."""
-        return self._standby.take(job.limits) or Place(baselines.candidate_region, None)
+        return self._standby.take(job.limits) or Place(self._standby.free(baselines.candidate_region), None)
 
-    def prepare(self, baselines: Baselines, in_use: Region) -> None:
-        """Start a runner for the next job, where it will find these baselines."""
-        if self._next is not None and baselines.apart and baselines.fits(self._next):
-            home, spare = baselines.candidate_region, baselines.spare
-            self._standby.begin(home, spare, in_use, self._next.limits)
+    def prepare(self, baselines: Baselines, in_use: Region, jobs: int = 1) -> None:
+        """Start runners for the next jobs, as many as are announced, where they will find these baselines."""
+        for job in self._following[self._standby.count : jobs]:
+            if baselines.apart and baselines.fits(job):
+                home, spares = baselines.candidate_region, baselines.spares
+                self._standby.begin(home, spares, in_use, job.limits)
 
     def retire(self, runner: Runner) -> None:
         """End the runner of a candidate that has its verdict, without waiting until it is gone."""

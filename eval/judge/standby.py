@@ -1,13 +1,15 @@
-"""A runner that waits for the next candidate while this one is judged: forked, inside its walls, CUDA open.
+"""Runners that wait for the next candidates while this one is judged: forked, inside their walls, CUDA open.
 
-It has loaded nothing and knows of no candidate. It lives in memory of its own, so it is there only where the
-card has room for one region more; two regions then take turns. The second one is the baselines' spare. Where
-they had none, because no other candidate was announced when they began, it is made when it is wanted: its
-pieces are then not mixed with those of the other regions, and its memory may be a little slower or faster.
+They have loaded nothing and know of no candidate. Each lives in memory of its own, so they are there only
+where the card has room for more regions; the regions then take turns. Those beside the first are the
+baselines' spares. Where they had none, because no other candidate was announced when they began, one is made
+when it is wanted: its pieces are then not mixed with those of the other regions, and its memory may be a
+little slower or faster.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -31,15 +33,27 @@ class Place(NamedTuple):
     runner: Runner | None
 
 
+class _Waiting(NamedTuple):
+    """A runner, the limits that it was made under, and its memory."""
+
+    runner: Runner
+    limits: Limits
+    region: DeviceRegion
+
+
 class Standby:
-    """At most one waiting runner, and the second region where the baselines have no spare."""
+    """The runners that wait, the soonest wanted first, and a second region where there is no spare."""
 
     def __init__(self, zygote: Zygote) -> None:
         self._zygote = zygote
         self._second: DeviceRegion | None = None
-        self._waiting: Runner | None = None
-        self._place: tuple[Region, Limits] | None = None
+        self._waiting: list[_Waiting] = []
         self._dying: Runner | None = None
+
+    @property
+    def count(self) -> int:
+        """How many wait."""
+        return len(self._waiting)
 
     def retire(self, runner: Runner) -> None:
         """End a runner; the system takes it apart, CUDA and all, while the next one begins."""
@@ -61,23 +75,33 @@ class Standby:
         if not self._zygote.healthy:
             raise BrokenJudgeError("the runner before this one could not be ended")
 
-    def begin(self, home: DeviceRegion, spare: DeviceRegion | None, in_use: Region, limits: Limits) -> None:
+    def begin(
+        self, home: DeviceRegion, spares: Sequence[DeviceRegion], in_use: Region, limits: Limits
+    ) -> None:
         """Fork a runner for a candidate with these limits, and do not wait for it.
 
-        It gets `home`, which candidates have had before, or where that is in use `spare`, or where there
-        is none a region like it.
+        It gets `home`, which candidates have had before, or where that is in use one of `spares`, or where
+        there is none a region like it. Where all are in use nothing happens.
         """
-        if self._waiting is not None:
-            return
-        region = home if in_use is not home else spare or self._other(home)
+        taken = [in_use, *(one.region for one in self._waiting)]
+        region = next((one for one in (home, *spares) if all(one is not used for used in taken)), None)
+        if region is None and not spares and not self._waiting:
+            region = self._other(home)
         if region is None:
             return
         self._collect()
         region.clear()
         torch.cuda.synchronize()
-        self._place = region, limits
         with suppress(BrokenJudgeError, CudaDriverError):
-            self._waiting = Runner(self._zygote, region, limits, cuda=True, wait=False)
+            runner = Runner(self._zygote, region, limits, cuda=True, wait=False)
+            self._waiting.append(_Waiting(runner, limits, region))
+
+    def free(self, home: DeviceRegion) -> DeviceRegion:
+        """Return `home`, for a runner that is started in it at once; whoever waits there is ended."""
+        for one in [one for one in self._waiting if one.region is home]:
+            one.runner.kill()
+            self._waiting.remove(one)
+        return home
 
     def _other(self, home: DeviceRegion) -> DeviceRegion | None:
         free, total = torch.cuda.mem_get_info()
@@ -89,40 +113,43 @@ class Standby:
         return self._second
 
     def settle(self) -> None:
-        """Wait until it is ready, and the one before is gone: nothing but what is timed is then at work."""
+        """Wait until they are ready, and the one before is gone: nothing is at work but what is timed."""
         self._collect()
-        self._entered()
-
-    def _entered(self) -> Runner | None:
-        if self._waiting is not None:
-            try:
-                self._waiting.enter()
-            except BrokenJudgeError:
-                self._waiting = None
-        return self._waiting
+        self._waiting = [one for one in self._waiting if _entered(one.runner)]
 
     def take(self, limits: Limits) -> Place | None:
-        """Return the waiting runner, whose time begins now; None where none waits under these limits."""
-        runner, self._waiting = self._entered(), None
-        if runner is not None and self._place is not None:
-            region, held = self._place
-            if held == limits and runner.alive():
+        """Return the runner that waits for this candidate, whose time begins now; None where there is none.
+
+        That is so too where the next one was made under other limits.
+        """
+        if self._waiting:
+            runner, held, region = self._waiting.pop(0)
+            if _entered(runner) and held == limits and runner.alive():
                 return Place(region, runner)
             runner.kill()
         self._collect()
         return None
 
     def drop(self) -> None:
-        """End the runner, and give back the second region if it was made here."""
+        """End the runners, and give back the second region if it was made here."""
         if self._dying is not None:
             self._dying.collect()
             self._dying = None
-        if self._waiting is not None:
-            self._waiting.kill()
-            self._waiting = None
+        for one in self._waiting:
+            one.runner.kill()
+        self._waiting = []
         if self._second is not None:
             self._second.close()
             self._second = None
+
+
+def _entered(runner: Runner) -> bool:
+    """Wait until a runner is inside its walls, and tell whether it got there."""
+    try:
+        runner.enter()
+    except BrokenJudgeError:
+        return False
+    return True
 
 
 def seed(runner: Runner, region: Region, cache: bytes | None) -> int:
