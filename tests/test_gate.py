@@ -77,10 +77,45 @@ def test_work_that_waits_for_its_own_result_is_shown_its_inputs(page):
     opening = Opening(page.judge, KEYS_OF_THREE[:1], silent)
     opening.wait()
     assert not opening.queued
+    judge = threading.Thread(target=opening.run)
+    judge.start()
+    while page.runner.read(OPENED) < 1:
+        pass
+    assert page.key(0) == KEYS_OF_THREE[0]
+    assert not opening.done
+    page.runner.write(DONE, 1)
+    judge.join()
+    assert opening.done
+
+
+def test_who_speaks_before_it_is_done_is_not_done(page):
+    opening = Opening(page.judge, KEYS_OF_THREE[:1], gone)
+    opening.run()
+    assert not opening.done
+    page.runner.write(DONE, 1)
+    opening.finish()
+    assert opening.done
+
+
+def test_the_end_is_when_it_was_first_seen(page):
+    opening = Opening(page.judge, KEYS_OF_THREE[:1], silent)
     page.runner.write(DONE, 1)
     opening.run()
-    assert page.runner.read(OPENED) == 1
-    assert page.key(0) == KEYS_OF_THREE[0]
+    seen = opening.done_ns
+    opening.finish()
+    assert opening.done_ns == seen
+
+
+def test_who_makes_no_progress_and_says_nothing_is_shown_the_rest(page):
+    def speaks():
+        return page.runner.read(OPENED) == 3
+
+    opening = Opening(page.judge, KEYS_OF_THREE, speaks)
+    page.runner.write(QUEUED, 1)
+    opening.wait()
+    opening.run()
+    assert page.key(2) == KEYS_OF_THREE[2]
+    assert not opening.done
 
 
 def test_nobody_is_waited_for_who_has_ended(page):

@@ -79,6 +79,21 @@ def test_a_call_that_was_not_read_early_may_be_the_last_to_be_written():
     readout.check()
 
 
+def test_calls_whose_outputs_lie_otherwise_are_read_too():
+    one, other = (
+        TensorDesc(offset=0, shape=(8, 16), stride=(16, 1), dtype="float32"),
+        TensorDesc(offset=4096, shape=(8, 16), stride=(1, 8), dtype="float32"),
+    )
+    base, calls = region(), [[one], [other]]
+    written(base, calls)
+    readout = Readout(base, calls, early=[1])
+    readout.read()
+    readout.check()
+    view(base, one).fill_(float("nan"))
+    with pytest.raises(FaultRaised, match="never written"):
+        readout.check()
+
+
 def test_elements_are_those_of_the_output_and_no_others():
     base, calls = region(), two_calls(shape=(4, 4), stride=(64, 3))
     written(base, calls)

@@ -126,7 +126,7 @@ def test_a_candidate_that_waits_for_itself_pays_by_the_clock_of_the_judge(others
     candidate.waits = True
     after = timed(candidate, others)
     assert after.candidate_ms.median - before.candidate_ms.median == pytest.approx(0.02, rel=0.05)
-    assert any("waits for results of its own" in note for note in after.notes)
+    assert any("could not be queued ahead" in note for note in after.notes)
 
 
 @pytest.mark.parametrize(

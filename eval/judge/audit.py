@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from eval.judge.timing import Contestant
 
 _RELATIVE_BOUND = 0.005
-_ABSOLUTE_BOUND_MS, _FOLLOWING_BOUND_MS = 0.005, 0.0025
-"""By turn, and for each further call of it: behind a kernel with much shared memory what shows the next
-inputs starts up to 2 us later than behind another, since multiprocessors part their memory anew."""
+_ABSOLUTE_BOUND_MS, _FOLLOWING_BOUND_MS, _FOLLOWING_PART = 0.005, 0.0025, 0.1
+"""By turn, and for each further call of it, there at most a tenth of the time: behind a kernel with much
+shared memory what shows the next inputs starts up to 2 us later than behind another, since multiprocessors
+part their memory anew."""
 _LATE_BOUND_MS = 0.02
 """By turn."""
 _STANDARD_ERRORS = 5.0
@@ -80,7 +81,8 @@ def late_ms(contestant: Contestant, trusted: list[Contestant]) -> float:
 def bound_ms(candidate: Contestant, trusted: list[Contestant]) -> float:
     """Return the largest disagreement by call that is put down to noise, in ms."""
     among = max(abs(residual_ms(contestant, trusted)) for contestant in trusted)
-    turn = _ABSOLUTE_BOUND_MS + (candidate.calls - 1) * _FOLLOWING_BOUND_MS
+    following = min(_FOLLOWING_BOUND_MS, _FOLLOWING_PART * stats.median(candidate.event_ms))
+    turn = _ABSOLUTE_BOUND_MS + (candidate.calls - 1) * following
     return among + noise_ms(candidate) + turn / candidate.calls + _relative(candidate)
 
 
@@ -119,7 +121,7 @@ def once_more(disputes: Sequence[bool], *, doubted: bool) -> bool:
 def disputed(candidate: Contestant, trusted: list[Contestant]) -> str | None:
     """Return both numbers in a sentence where the clocks disagree, otherwise None.
 
-    Nothing is disputed of a candidate that waits for results of its own: it is charged all of `judge_ms`.
+    Nothing is disputed of a candidate that cannot be queued ahead: it is charged all of `judge_ms`.
     """
     if candidate.waits:
         return None

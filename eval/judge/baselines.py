@@ -87,9 +87,12 @@ class Baselines:
         self._contestants: list[Contestant] = []
         self._plan, left_bytes = self._plan_memory(memory_limit_bytes)
         count = self._plan.regions if job.timing else 1
+        shared = job.timing and self._plan.regions == 1
         again = following is not None and _identity(following) == self._identity
         self._regions = self._dealt(count, left_bytes if again else 0)
         self.candidate_region = self._regions[0]
+        for region in self._regions:
+            region.shared = shared
         self.spares = self._regions[count:]
         """Regions like the others, for runners that wait; none where no job was to follow, or no room."""
         self.private: dict[tuple[Any, ...], torch.Tensor] = {}

@@ -37,8 +37,9 @@ class Opening:
         self.start_ns = self.done_ns = 0
         """When the first inputs were shown, and when the last call was seen to be done, by the monotonic
         clock."""
-        self.queued = False
-        """Whether all work was queued before anything was shown."""
+        self.queued = self.done = False
+        """Whether all work was queued before anything was shown, and whether the last call was seen to be
+        done."""
         gate.clear()
 
     def wait(self) -> None:
@@ -59,8 +60,9 @@ class Opening:
 
     def finish(self) -> None:
         """Wait until the last call is done, or the runner has something to say."""
-        self._reached(DONE, len(self._keys))
-        self.done_ns = time.monotonic_ns()
+        if not self.done:
+            self.done = self._reached(DONE, len(self._keys))
+            self.done_ns = time.monotonic_ns()
 
     def abandon(self) -> None:
         """Let what is queued run on noise: nobody looks at it any more."""

@@ -30,6 +30,8 @@ class Region:
     align: int
     transfer_bytes: int = 0
     """At the end of the inputs, for weights that pass through."""
+    shared = False
+    """Whether several runners make their outputs here, in turn."""
     unveil_ms: tuple[float, ...] = ()
     """How long it takes to show the inputs of each call of a turn, where that was measured."""
 
@@ -73,6 +75,8 @@ class Region:
     def poison(self, live: list[tuple[int, int]]) -> None:
         """Fill everything behind the inputs but these blocks, so that unwritten elements show."""
         at = self.split
+        if self.shared and live and sum(live[0]) == self.size_bytes:
+            live = live[1:]  # never used by this runner, but by others
         for offset, size in [*sorted(live), (self.size_bytes, 0)]:
             if offset > at:
                 self.base[at : min(offset, self.size_bytes)].fill_(_POISON)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _MOST_ROWS = 64
 _LEAST_MS = 1e-6
-_WAITS = "forward waits for results of its own: its time is the judge's clock's"
+_WAITS = "calls of forward could not be queued ahead: their time is the judge's clock's"
 
 
 def build_timing(

@@ -168,14 +168,18 @@ class Runner:
             raise self._tampering("a malformed answer to timed calls")
         return calls
 
-    def accounted(self, nonce: str, count: int) -> tuple[list[float], Facts]:
+    def accounted(self, nonce: str, count: int, *, done: bool) -> tuple[list[float], Facts]:
         """Receive the event times of `count` timed calls, in ms, and the rest about them.
 
+        `done` tells whether its GPU had said that all is done.
+
         Raises:
-            FaultRaised: as `call`; or there is not one time for each call.
+            FaultRaised: as `call`; or there is not one time for each call; or they came too early.
 
         """
         raw = self.answer(nonce)
+        if not done:
+            raise self._tampering("timed calls were accounted for before they were done")
         times = raw.get("ms")
         if not isinstance(times, list) or len(times) != count:
             raise self._tampering("not one time for each call")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class TimedTurn:
-    """A turn in progress."""
+    """A turn in progress; a runner that fails in it is ended: what it still has to say is for nobody."""
 
     def __init__(self, runner: Runner, message: dict[str, Any], keys: list[bytes]) -> None:
         """Ask for one call a key; the inputs are hidden under the keys.
@@ -39,6 +39,7 @@ class TimedTurn:
     ) -> None:
         if kind is not None:
             self._opening.abandon()
+            self._runner.end()
 
     def queue(self) -> list[Any] | None:
         """Wait until all is queued, and return what is said of each call's outputs.
@@ -76,4 +77,4 @@ class TimedTurn:
 
     def end(self) -> tuple[list[float], Facts]:
         """Return what the runner's events say of each call, in ms, and the rest that it says."""
-        return self._runner.accounted(self._nonce, self._count)
+        return self._runner.accounted(self._nonce, self._count, done=self._opening.done)

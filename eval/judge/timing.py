@@ -7,9 +7,11 @@ checked in full is drawn after the call.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import secrets
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -60,8 +62,8 @@ class Contestant:
         self.calls = 1
         """Calls in one turn."""
         self.waits: bool | None = None
-        """Whether its calls wait for results of their own, so that none can be queued while another runs.
-        None until it has warmed up."""
+        """Whether its calls cannot be queued ahead, since they wait for results of their own or are of very
+        many launches: then it is charged all that the judge's clock finds. None until it has warmed up."""
         self.late_turns = 0
         """Turns whose work was not queued when its inputs were shown."""
         self.unveil_ms: tuple[float, ...] = ()
@@ -124,7 +126,7 @@ class TimingSession:
         for _ in range(_NULL_CALLS):
             self._settle()
             question = {"op": "null", "count": self.calls}
-            with TimedTurn(trusted.runner, question, [OPEN_KEY] * self.calls) as turn:
+            with _blamed_on(trusted), TimedTurn(trusted.runner, question, [OPEN_KEY] * self.calls) as turn:
                 turn.queue()
                 turn.run()
                 events += turn.end()[0]
@@ -152,7 +154,13 @@ class TimingSession:
         """
         self._calibrate()
         self._round(self._contestants)
-        return self.calls == 1 or not any(contestant.late_turns for contestant in self._contestants)
+        late = [contestant for contestant in self._contestants if contestant.late_turns]
+        if self.calls == 1 or not late:
+            return True
+        if not any(contestant.trusted for contestant in late):
+            for contestant in late:
+                contestant.waits = True
+        return False
 
     def run(self, target: Contestant, against: Contestant, budget_s: float, most_calls: int) -> None:
         """Take turns until the ratio of `against` to `target` is precise enough or the budget ends.
@@ -167,7 +175,8 @@ class TimingSession:
         self._warm_up()
         self._choose_calls(most_calls)
         while not self._try_calls():
-            self._set_calls(max(1, self.calls // 4))
+            waits = any(contestant.waits for contestant in self._contestants)
+            self._set_calls(1 if waits else max(1, self.calls // 4))
         deadline = time.monotonic() + budget_s
         while time.monotonic() < deadline:
             self._round(self._contestants)
@@ -175,14 +184,14 @@ class TimingSession:
                 break
 
     def _warm_up(self) -> None:
-        """Call everybody a few times, and who has taken turns in an earlier session once."""
+        """Call everybody a few times; who has taken turns in an earlier session and is not late now, once."""
         for contestant in self._contestants:
             contestant.late_turns = 0
-        new = [contestant for contestant in self._contestants if contestant.waits is None]
-        for _ in range(_WARM_UP_CALLS - 1):
-            self._round(new)
         self._round(self._contestants)
-        for contestant in new:
+        cold = [one for one in self._contestants if one.waits is None or one.late_turns]
+        for _ in range(_WARM_UP_CALLS - 1):
+            self._round(cold)
+        for contestant in self._contestants:
             contestant.waits = contestant.late_turns >= _WARM_UP_CALLS - 1
 
     def _precise_enough(self, target: Contestant, against: Contestant) -> bool:
@@ -197,12 +206,8 @@ class TimingSession:
             self._family, self._contents = _random.choice(self._contestants[0].caller.dense), object()
         self._rounds += 1
         for contestant in _random.sample(contestants, len(contestants)):
-            try:
+            with _blamed_on(contestant):
                 self._turn(contestant)
-            except FaultRaised as raised:
-                if contestant.trusted:
-                    raise BaselineFailedError(contestant.role, raised.detail) from raised
-                raise
 
     def _hidden(self, contestant: Contestant) -> tuple[list[Prepared], list[bytes]]:
         """Write fresh contents for the candidate; return them with the keys that they are hidden under."""
@@ -244,11 +249,9 @@ class TimingSession:
             outputs = self._outputs(contestant, told) if told is not None else None
             readout = Readout(contestant.region.base, outputs, early) if outputs is not None else None
             told = turn.run()
-            ready_ns = turn.done_ns
             if outputs is None or readout is None:
                 outputs = self._outputs(contestant, told)
                 readout = Readout(contestant.region.base, outputs, early)
-                ready_ns = time.monotonic_ns()
             readout.read()
             torch.cuda.synchronize()
             end_ns = time.monotonic_ns()
@@ -258,7 +261,7 @@ class TimingSession:
         contestant.event_ms.append(sum(event_ms) / self.calls)
         contestant.call_ms.append(event_ms)
         contestant.done_ms.append((turn.done_ns - turn.shown_ns) / 1e6 / self.calls)
-        contestant.sealed_ms.append((end_ns - ready_ns) / 1e6)
+        contestant.sealed_ms.append((end_ns - turn.done_ns) / 1e6)
         if not contestant.trusted:
             readout.check()
             self._check(contestant, batch, outputs)
@@ -303,3 +306,14 @@ class TimingSession:
 
 def _leave(_number: int, _desc: TensorDesc, _contents: torch.Tensor) -> None:
     """Write nothing: the contents are there."""
+
+
+@contextlib.contextmanager
+def _blamed_on(contestant: Contestant) -> Iterator[None]:
+    """Make our own failure of a fault of a trusted runner."""
+    try:
+        yield
+    except FaultRaised as raised:
+        if contestant.trusted:
+            raise BaselineFailedError(contestant.role, raised.detail) from raised
+        raise
