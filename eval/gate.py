@@ -1,8 +1,8 @@
 """A page of host memory that judge and runner share: when inputs are shown, and how far a stream has come.
 
 The judge writes `OPENED` and the keys; the runner says `QUEUED`, and its GPU says `DONE`. A runner may
-write what it likes: without the judge's key its inputs are noise, and the judge reads from the outputs as soon
-as `DONE` says that all is. What a runner can gain by a false one stands in docs/trust.md.
+write what it likes: without the judge's key its inputs are noise, and the judge reads from the outputs as
+soon as `DONE` says that all is. What a runner can gain by a false one stands in docs/trust.md.
 """
 
 from __future__ import annotations
