@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 
-from eval.judge import unveiling
 from eval.judge.baselines import Baselines
 from eval.judge.calls import Caller
 from eval.judge.correctness import instance_key
@@ -30,7 +29,6 @@ class Ring:
         inputs = lines.most_calls * bytes_needed(lines.case.inputs, DeviceRegion.align)
         heap = int(1.05 * lines.most_calls * lines.moved_bytes) + HEAP_ROOM
         self._regions = DeviceRegion.deal(places, max(inputs, 64 << 20), heap)
-        unveiling.measure(lines.case, self._regions, lines.most_calls)
         self.contestants: list[Contestant] = []
 
     def add(

@@ -31,20 +31,8 @@ _MEDIAN_EFFICIENCY = 1.2533
 
 
 def excess_ms(contestant: Contestant) -> list[float]:
-    """How much longer than the events say it took by the judge's clock, by call, in ms.
-
-    What it takes to show the inputs where they lie is left out.
-    """
-    unveil_ms = unveiling_ms(contestant)
-    return [
-        done - event - unveil_ms for done, event in zip(contestant.done_ms, contestant.event_ms, strict=True)
-    ]
-
-
-def unveiling_ms(contestant: Contestant) -> float:
-    """Return what it takes to show the inputs of a call, in ms; 0 where it was not measured."""
-    known = contestant.unveil_ms[: contestant.calls]
-    return sum(known) / len(known) if known else 0.0
+    """How much longer than the events say it took by the judge's clock, by call, in ms."""
+    return [done - event for done, event in zip(contestant.done_ms, contestant.event_ms, strict=True)]
 
 
 def exchange_ms(trusted: list[Contestant]) -> float:
@@ -60,7 +48,7 @@ def seal_ms(trusted: list[Contestant]) -> float:
 def judge_ms(candidate: Contestant, trusted: list[Contestant]) -> float:
     """Median time of a call by the judge's clock, the cost of the exchange subtracted, in ms."""
     late = max(0.0, late_ms(candidate, trusted))
-    return stats.median(candidate.done_ms) - unveiling_ms(candidate) - exchange_ms(trusted) + late
+    return stats.median(candidate.done_ms) - exchange_ms(trusted) + late
 
 
 def outside_ms(candidate: Contestant, trusted: list[Contestant]) -> float:

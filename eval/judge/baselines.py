@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from eval.cuda.driver import CudaDriverError
-from eval.judge import ceilings, gpu, memory_plan, unveiling
+from eval.judge import ceilings, gpu, memory_plan
 from eval.judge.calls import Caller
 from eval.judge.correctness import instance_key
 from eval.judge.faults import BaselineFailedError, FaultRaised, JudgeError, ProblemRefusedError
@@ -100,7 +100,6 @@ class Baselines:
         try:
             if job.timing:
                 self._start_all(job)
-                unveiling.measure(self.case, self._regions, self.most_calls)
         except BaseException:
             self.close()
             raise

@@ -32,8 +32,6 @@ class Region:
     """At the end of the inputs, for weights that pass through."""
     shared = False
     """Whether several runners make their outputs here, in turn."""
-    unveil_ms: tuple[float, ...] = ()
-    """How long it takes to show the inputs of each call of a turn, where that was measured."""
 
     @property
     def piece_bytes(self) -> tuple[int, ...]:

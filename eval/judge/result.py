@@ -77,7 +77,6 @@ def build_timing(
             "event_ms": session.event_null_ms, "checked_outputs": session.checked,
             "calls_a_turn": session.calls, "place_half_width": places,
             "exchange_by_call_ms": audit.exchange_ms(contestants),
-            "unveil_ms": {c.role: audit.unveiling_ms(c) for c in every},
             "seal_ms": audit.seal_ms(contestants),
             "residual_ms": {c.role: audit.residual_ms(c, contestants) for c in every},
             "residual_spread_ms": {

@@ -66,8 +66,6 @@ class Contestant:
         many launches: then it is charged all that the judge's clock finds. None until it has warmed up."""
         self.late_turns = 0
         """Turns whose work was not queued when its inputs were shown."""
-        self.unveil_ms: tuple[float, ...] = ()
-        """How long it takes to show the inputs of each call, where that is known of everybody."""
         self.holds: object = None
         """What stands for the contents that lie in a trusted runner's region."""
         self.event_ms: list[float] = []
@@ -111,9 +109,6 @@ class TimingSession:
         """Stand for contents of one kind and number of calls: of this round, and made last."""
         regions = {id(contestant.region) for contestant in contestants}
         self._apart = len(regions) == len(contestants)
-        known = all(contestant.region.unveil_ms for contestant in contestants)
-        for contestant in contestants:
-            contestant.unveil_ms = contestant.region.unveil_ms if known else ()
         self.null_ms = 0.0
         self.null_spread_ms = 0.0
         self.event_null_ms = 0.0
@@ -132,7 +127,7 @@ class TimingSession:
                 events += turn.end()[0]
             waits.append((turn.done_ns - turn.shown_ns) / 1e6)
         self.null_ms, self.null_spread_ms = stats.median(waits), stats.spread(waits)
-        self.event_null_ms = min(events)
+        self.event_null_ms = stats.median(events)
 
     def _choose_calls(self, most: int) -> None:
         """Decide how many calls a turn has, from the times seen while warming up."""

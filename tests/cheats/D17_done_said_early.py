@@ -55,10 +55,10 @@ def _halve():
 def _lie(watch, share):
     gate, start = watch._gate, time.perf_counter
     while gate.read(0) < 1:
-        pass
+        time.sleep(2e-5)
     until = start() + share
     while start() < until:
-        pass
+        time.sleep(2e-5)
     gate.write(128, 32)
 
 
