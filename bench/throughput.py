@@ -4,6 +4,7 @@ Parts: `static` (10,000 replies extracted and checked on the CPU), `interpreter`
 the CPU), `gpu` (one problem at full timing, beside a naive harness on three of the same candidates) and
 `problems` (every problem of the project with its own answers). For several GPUs and for Ray run `gpu`
 with --gpus 0, then 0,1 and so on, or with --executor, and compare; --seconds repeats the list so long.
+Interrupted or terminated, it says what there is by then.
 
 Usage: python bench/throughput.py --output FOLDER --parts static,interpreter,gpu [--size full] [--gpus 0,1]
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import signal
 import statistics
 import subprocess
 import sys
@@ -89,13 +91,14 @@ def main() -> None:
     parser.add_argument("--executor", default="local")
     parser.add_argument("--baselines", choices=("live", "session"), default="live")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    options.output.mkdir(parents=True, exist_ok=True)
     parts = {"static": static, "interpreter": interpreter, "gpu": gpu, "problems": problems}
     result: dict[str, Any] = {"machine": platform.platform(), "python": platform.python_version()}
     for name in options.parts.split(","):
         result[name] = parts[name](options)
         print(table(name, result[name]), flush=True)
-    options.output.mkdir(parents=True, exist_ok=True)
-    (options.output / "throughput.json").write_text(json.dumps(result, indent=2) + "\n")
+        (options.output / "throughput.json").write_text(json.dumps(result, indent=2) + "\n")
 
 
 def static(options: argparse.Namespace) -> dict[str, Any]:
@@ -156,12 +159,13 @@ def gpu(options: argparse.Namespace) -> dict[str, Any]:
     with open_executor(options.executor, "cuda", gpus=options.gpus) as executor:
         replies = [reply(PROBLEM, text, number, STAGE) for number, text in enumerate(wanted)]
         found = judged(executor, replies, options.size, options.baselines)
-        while found["seconds"] < options.seconds:
+        while found["candidates"] == found["of"] and found["seconds"] < options.seconds:
             times = 1 + int(options.seconds / found["seconds"])
             more = [distinct(text, number) for number, text in enumerate(wanted * times, len(wanted))]
             replies = [reply(PROBLEM, text, number, STAGE) for number, text in enumerate(more)]
             found = judged(executor, replies, options.size, options.baselines)
-    naive = naive_seconds([candidate_code(text) for text in wanted[: options.naive]], options.size)
+    count = options.naive if found["candidates"] == found["of"] else 0
+    naive = naive_seconds([candidate_code(text) for text in wanted[:count]], options.size)
     ratio = statistics.median(naive) / found["steady_s"]["median"] if naive else None
     return {
         "size": options.size,
@@ -194,15 +198,19 @@ def judged(
         before = sum(state.busy_s for state in executor.states())
         start = time.perf_counter()
         with store.run("bench") as run, Busy() as busy:
-            for one in Pipeline(settings, store, run).judge_with(executor, replies):
-                done.append(time.perf_counter() - start)
-                verdict = one.attempt.verdict
-                kind = getattr(verdict, "reason", None) or getattr(verdict, "phase", None)
-                status = verdict.status if verdict is not None else "error"
-                outcomes[one.attempt.reply.sample] = f"{status}: {kind}" if kind else status
+            try:
+                for one in Pipeline(settings, store, run).judge_with(executor, replies):
+                    done.append(time.perf_counter() - start)
+                    verdict = one.attempt.verdict
+                    kind = getattr(verdict, "reason", None) or getattr(verdict, "phase", None)
+                    status = verdict.status if verdict is not None else "error"
+                    outcomes[one.attempt.reply.sample] = f"{status}: {kind}" if kind else status
+            except KeyboardInterrupt:
+                if not done:
+                    raise
         slots = sum(state.busy_s for state in executor.states()) - before
     return {
-        "candidates": len(replies), "slots": executor.slots, "seconds": done[-1],
+        "candidates": len(done), "of": len(replies), "slots": executor.slots, "seconds": done[-1],
         "per_minute": 60 * len(done) / done[-1], "first_s": done[0],
         "outcomes": dict(Counter(outcomes.values())), "by_candidate": [outcomes[n] for n in sorted(outcomes)],
         "steady_s": steady(done), "steady": window(done, executor.slots),
