@@ -26,6 +26,9 @@ part their memory anew."""
 _LATE_BOUND_MS = 0.02
 """By turn."""
 _STANDARD_ERRORS = 5.0
+_NOISE_FACTOR = 3.0
+"""A candidate's times may be so much noisier than those of the noisiest trusted runner: delays that it draws
+by lot must not widen the bound that they are held against."""
 _MEDIAN_EFFICIENCY = 1.2533
 """Standard error of a median over that of a mean, for normal noise."""
 
@@ -71,23 +74,28 @@ def bound_ms(candidate: Contestant, trusted: list[Contestant]) -> float:
     among = max(abs(residual_ms(contestant, trusted)) for contestant in trusted)
     following = min(_FOLLOWING_BOUND_MS, _FOLLOWING_PART * stats.median(candidate.event_ms))
     turn = _ABSOLUTE_BOUND_MS + (candidate.calls - 1) * following
-    return among + noise_ms(candidate) + turn / candidate.calls + _relative(candidate)
+    noise = noise_ms(candidate, trusted)
+    return among + noise + turn / candidate.calls + _relative(candidate)
 
 
-def noise_ms(candidate: Contestant) -> float:
+def noise_ms(candidate: Contestant, trusted: list[Contestant]) -> float:
     """Return what of `bound_ms` more rounds would make smaller, in ms."""
-    return _STANDARD_ERRORS * _error(excess_ms(candidate))
+    return _noise(excess_ms(candidate), [excess_ms(contestant) for contestant in trusted])
 
 
 def late_bound_ms(candidate: Contestant, trusted: list[Contestant]) -> float:
     """Return the longest work after it was said to be done, by call, that is put down to noise, in ms."""
     among = max(abs(late_ms(contestant, trusted)) for contestant in trusted)
-    noise = _STANDARD_ERRORS * _error(candidate.sealed_ms) / candidate.calls
-    return among + noise + _LATE_BOUND_MS / candidate.calls + _relative(candidate)
+    noise = _noise(candidate.sealed_ms, [contestant.sealed_ms for contestant in trusted])
+    return among + noise / candidate.calls + _LATE_BOUND_MS / candidate.calls + _relative(candidate)
 
 
 def _relative(candidate: Contestant) -> float:
     return _RELATIVE_BOUND * stats.median(candidate.event_ms)
+
+
+def _noise(own: list[float], others: list[list[float]]) -> float:
+    return _STANDARD_ERRORS * min(_error(own), _NOISE_FACTOR * max(map(_error, others)))
 
 
 def _error(samples: list[float]) -> float:

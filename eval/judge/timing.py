@@ -194,7 +194,7 @@ class TimingSession:
         if not stats.precise_enough(against.event_ms, target.event_ms):
             return False
         trusted = [contestant for contestant in self._contestants if contestant.trusted]
-        return audit.noise_ms(target) <= _NOISE_PART * audit.bound_ms(target, trusted)
+        return audit.noise_ms(target, trusted) <= _NOISE_PART * audit.bound_ms(target, trusted)
 
     def _round(self, contestants: list[Contestant]) -> None:
         if self._rounds % _ROUNDS_A_FAMILY == 0:
