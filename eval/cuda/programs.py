@@ -16,10 +16,11 @@ from eval.cuda.ptx import PROGRAMS
 VECTOR_BYTES = 16
 _THREADS = 256
 _BLOCKS_AN_SM = 8
+_MOST_PACKED = 256
 _MAPPED = 0x02
 """cuMemHostRegister's flag for memory that the device may address."""
 
-Argument = ctypes.c_uint64 | ctypes.c_uint32
+_U64, _U32 = ctypes.c_uint64, ctypes.c_uint32
 
 
 class Programs:
@@ -35,6 +36,8 @@ class Programs:
         self._lib = library()
         self._most_blocks = sms * _BLOCKS_AN_SM
         self._module = ctypes.c_void_p()
+        self._packed: dict[tuple[str, tuple[int, ...]], tuple[Any, list[Any]]] = {}
+        """Arguments as the driver reads them, and what holds them."""
         call(self._lib, "cuModuleLoadData", ctypes.byref(self._module), ctypes.c_char_p(PROGRAMS.encode()))
 
     def _function(self, name: str) -> ctypes.c_void_p:
@@ -52,32 +55,41 @@ class Programs:
         `size_bytes` is rounded up to 16; `tweak` parts the streams of one key.
         """
         vectors = -(-size_bytes // VECTOR_BYTES)
-        arguments = [ctypes.c_uint64(value) for value in (target, source, vectors, key)]
-        self._launch(stream, "cipher", self._blocks(vectors), _THREADS, *arguments, ctypes.c_uint32(tweak))
+        kinds, arguments = (_U64, _U64, _U64, _U64, _U32), (target, source, vectors, key, tweak)
+        self._launch(stream, "cipher", self._blocks(vectors), _THREADS, kinds, arguments)
 
     def sweep(self, stream: int, source: int, size_bytes: int) -> None:
         """Read a range of device memory, whose first bytes may be written."""
         vectors = size_bytes // VECTOR_BYTES
-        arguments = [ctypes.c_uint64(value) for value in (source, vectors, source)]
-        self._launch(stream, "sweep", self._blocks(vectors), _THREADS, *arguments)
+        kinds, arguments = (_U64, _U64, _U64), (source, vectors, source)
+        self._launch(stream, "sweep", self._blocks(vectors), _THREADS, kinds, arguments)
 
     def wait(self, stream: int, gate: int, wanted: int, host_key: int, key: int) -> None:
         """Hold the stream until the word at `gate` is `wanted` or more, then copy 16 bytes to `key`."""
-        arguments = (ctypes.c_uint64(gate), ctypes.c_uint32(wanted), ctypes.c_uint64(host_key))
-        self._launch(stream, "wait", 1, 1, *arguments, ctypes.c_uint64(key))
+        self._launch(stream, "wait", 1, 1, (_U64, _U32, _U64, _U64), (gate, wanted, host_key, key))
 
     def tell(self, stream: int, place: int, value: int) -> None:
         """Write a word to host memory once the stream has come here."""
-        self._launch(stream, "tell", 1, 1, ctypes.c_uint64(place), ctypes.c_uint32(value))
+        self._launch(stream, "tell", 1, 1, (_U64, _U32), (place, value))
 
     def _blocks(self, vectors: int) -> int:
         return max(1, min(-(-vectors // _THREADS), self._most_blocks))
 
-    def _launch(self, stream: int, name: str, blocks: int, threads: int, *arguments: Argument) -> None:
-        places = (ctypes.c_void_p * len(arguments))(*map(ctypes.addressof, arguments))
+    def _launch(
+        self, stream: int, name: str, blocks: int, threads: int, kinds: tuple[Any, ...],
+        arguments: tuple[int, ...],
+    ) -> None:  # fmt: skip
+        """Launch; the same arguments come again and again, and are packed once."""
+        packed = self._packed.get((name, arguments))
+        if packed is None:
+            values = [kind(value) for kind, value in zip(kinds, arguments, strict=True)]
+            packed = (ctypes.c_void_p * len(values))(*map(ctypes.addressof, values)), values
+            if len(self._packed) >= _MOST_PACKED:
+                self._packed.clear()
+            self._packed[name, arguments] = packed
         call(
             self._lib, "cuLaunchKernel", self._functions[name], blocks, 1, 1, threads, 1, 1, 0,
-            ctypes.c_void_p(stream), places, None,
+            ctypes.c_void_p(stream), packed[0], None,
         )  # fmt: skip
 
 

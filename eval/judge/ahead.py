@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from eval.records import Job
 
 MOST_ANNOUNCED = 4
-_MOST_WORKERS = 8
+_MOST_WORKERS = 16
 _SPARED_CORES = 2
 """For the judge and for the runner that it is timing."""
 _PATIENCE_SECONDS, _COMPILING_SECONDS = 4.0, 60.0

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 
 from eval.judge.faults import incorrect, rejected
-from eval.tensors import itemsize, torch_dtype
+from eval.tensors import torch_dtype
 
 if TYPE_CHECKING:
     from eval.tensors import TensorDesc
@@ -45,18 +45,19 @@ class Readout:
         self, base: torch.Tensor, calls: Sequence[Sequence[TensorDesc]], early: Collection[int]
     ) -> None:
         """Draw elements of each output in the region `base`; those of the calls in `early` are for `read`."""
-        members: dict[tuple[int, TensorDesc], list[tuple[int, int]]] = {}
+        members: dict[object, list[tuple[int, TensorDesc]]] = {}
         for call, outputs in enumerate(calls):
             for number, desc in enumerate(outputs):
                 if desc.numel():
-                    alike = number, desc.model_copy(update={"offset": 0})
-                    start = desc.offset // itemsize(desc.dtype)
-                    members.setdefault(alike, []).append((call, start))
+                    alike = number, desc.shape, desc.stride, desc.dtype
+                    members.setdefault(alike, []).append((call, desc))
         self._read: list[torch.Tensor] = []
         self._parts = []
-        for (_, desc), found in members.items():
-            dtype = torch_dtype(desc.dtype)
-            places = np.array([start for _, start in found])[:, None] + _drawn(desc)
+        for found in members.values():
+            _, first = found[0]
+            dtype = torch_dtype(first.dtype)
+            starts = np.array([desc.offset // dtype.itemsize for _, desc in found])
+            places = starts[:, None] + _drawn(first)
             rows = [row for row, (call, _) in enumerate(found) if call in early]
             early_places = torch.from_numpy(places[rows].ravel())
             if base.is_cuda:

@@ -1,8 +1,8 @@
 """Time candidate and baselines in turn, each in its runner, with fresh contents in every call.
 
 Two clocks: events in the runner, and the judge's own from the moment it shows the first inputs until the
-runner's GPU says that all is done, and further until the judge has read from the outputs. Which outputs are
-checked in full is drawn after the call.
+runner's GPU says that all is done, and further until the judge has read from the outputs. Some rows of an
+output are checked in every turn, and of a turn that nobody knows beforehand a call in full.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ millisecond, and where that is not four, four or as many as take two; those of a
 _LEAST_MS = 1e-3
 _NULL_CALLS = 9
 _WARM_UP_CALLS = 3
-_CHECK_SHARE, _FULL_SHARE = 0.5, 0.04
-"""Parts of the timed turns of which a call is checked at all, where no quick look can be taken, and in full.
-Quick looks, in places all over the output, are taken in every turn."""
+_CHECK_SHARE, _FULL_SHARE = 0.5, 0.01
+"""Parts of the timed turns of which a call is checked at all, where no quick look can be taken, and in full
+beside the one that is drawn. Quick looks, in places all over the output, are taken in every turn."""
 _NOISE_PART = 0.25
 """Rounds go on until noise is no larger a part of the disagreement of the clocks that is allowed."""
 _SEALED_CALLS = 4
@@ -68,6 +68,8 @@ class Contestant:
         """Turns whose work was not queued when its inputs were shown."""
         self.holds: object = None
         """What stands for the contents that lie in a trusted runner's region."""
+        self.told: tuple[list[Any], list[list[TensorDesc]]] = [], []
+        """What it said last of its outputs, and where they lie by that: mostly it says the same again."""
         self.event_ms: list[float] = []
         """Mean over the calls of a turn of what the runner's events say, by turn."""
         self.call_ms: list[list[float]] = []
@@ -112,7 +114,10 @@ class TimingSession:
         self.null_ms = 0.0
         self.null_spread_ms = 0.0
         self.event_null_ms = 0.0
-        self.checked = 0
+        self.checked = self.checked_in_full = 0
+        """Calls of the candidate's that were checked, and of these every element."""
+        self._full_turn: int | None = None
+        """Which of the candidate's turns is checked in full; none while warming up."""
 
     def _calibrate(self) -> None:
         """Measure what the exchange itself costs, on a trusted runner that calls nothing."""
@@ -138,6 +143,7 @@ class TimingSession:
 
     def _set_calls(self, calls: int) -> None:
         self.calls, self._rounds = calls, 0
+        self._full_turn = 1 + _random.randrange(stats.LEAST_SAMPLES)
         for contestant in self._contestants:
             contestant.clear()
             contestant.calls, contestant.late_turns = calls, 0
@@ -263,16 +269,18 @@ class TimingSession:
 
     def _outputs(self, contestant: Contestant, told: list[Any]) -> list[list[TensorDesc]]:
         """Return where the outputs of each call lie, once it is known that they are what is wanted."""
-        found = []
-        for call in told:
-            parsed = contestant.runner.parsed(call)
-            contestant.caller.check_form(parsed, self._signature)
-            found.append(contestant.runner.descriptions(parsed))
-        return found
+        if told != contestant.told[0]:
+            found = []
+            for call in told:
+                parsed = contestant.runner.parsed(call)
+                contestant.caller.check_form(parsed, self._signature)
+                found.append(contestant.runner.descriptions(parsed))
+            contestant.told = told, found
+        return contestant.told[1]
 
     def _check(self, contestant: Contestant, batch: list[Prepared], outputs: list[list[TensorDesc]]) -> None:
         """Look at one call, that is drawn now: some rows of its outputs, or all."""
-        in_full = _random.random() < _FULL_SHARE
+        in_full = len(contestant.event_ms) == self._full_turn or _random.random() < _FULL_SHARE
         if not in_full and not contestant.caller.looks_quickly and _random.random() >= _CHECK_SHARE:
             return
         index = _random.randrange(len(batch))
@@ -288,6 +296,7 @@ class TimingSession:
         contestant.caller.check_inputs(prepared, in_full=in_full)
         worst = contestant.caller.check_values(self._case, prepared, outputs, in_full=in_full)
         self.checked += 1
+        self.checked_in_full += in_full
         if worst is not None:
             reason: IncorrectReason = "values" if worst.finite else "not_finite"
             raise incorrect(

@@ -59,7 +59,8 @@ class Session:
         self._held: list[torch.Tensor] = []
         self._kept: list[torch.Tensor] = []
         """Outputs of earlier calls that the judge wants kept, so that none of them is given again."""
-        self._seen: dict[str, torch.Tensor] = {}
+        self._seen: dict[str, tuple[torch.Tensor, int]] = {}
+        """Inputs by what is said of their place, and the bytes that they span."""
         self._earlier: list[tuple[int, int]] = []
         self._given: list[tuple[int, int]] = []
         self._log: OperatorLog | None = None
@@ -144,12 +145,16 @@ class Session:
         return {"live": self._memory.live()[:400]}
 
     def _inputs(self, items: list[dict[str, Any]]) -> list[Any]:
-        return [decode(item["value"]) if "value" in item else self._input(item["tensor"]) for item in items]
+        return [
+            decode(item["value"]) if "value" in item else self._input(item["tensor"])[0] for item in items
+        ]
 
-    def _input(self, raw: dict[str, Any]) -> torch.Tensor:
+    def _input(self, raw: dict[str, Any]) -> tuple[torch.Tensor, int]:
         key = json.dumps(raw)
         if key not in self._seen:
-            self._seen[key] = self._memory.input(parse_desc(raw, self._memory.base.numel()))
+            desc = parse_desc(raw, self._memory.base.numel())
+            place = self._memory.input(desc)
+            self._seen[key] = place, desc.span_elements() * place.dtype.itemsize
         return self._seen[key]
 
     def _call(self, message: dict[str, Any]) -> dict[str, Any]:
@@ -223,9 +228,8 @@ class Session:
         spans = []
         for number, item in enumerate(items):
             if "tensor" in item:
-                place = self._input(item["tensor"])
-                desc = parse_desc(item["tensor"], self._memory.base.numel())
-                spans.append((number, place.data_ptr(), desc.span_elements() * place.dtype.itemsize))
+                place, span_bytes = self._input(item["tensor"])
+                spans.append((number, place.data_ptr(), span_bytes))
         return spans
 
     def _settle(self) -> None:
