@@ -3,7 +3,7 @@
 from contextlib import closing
 
 import pytest
-from judge_work import HONEST, PROBLEM, exists, job, until
+from judge_work import HONEST, PROBLEM, candidate, exists, job, until
 from test_ahead import LIMITS, TUNED, WRONG, ignore
 
 pytestmark = pytest.mark.gpu
@@ -42,7 +42,23 @@ def test_no_call_of_the_trial_compiles(code):
         runner.kill()
 
 
-def test_the_runner_that_waited_judges_the_next_candidate_as_a_fresh_one_would():
+def judged(bench, jobs, place, *more):
+    """Judge one of the jobs as a client has it judged: those that come next are announced before it.
+
+    What comes next begins only where it is compiled, so that is waited for.
+    """
+    following = [*more, *jobs[place + 1 : place + 3]]
+    for other in following:
+        bench.announce(other.model_dump_json())
+    assert until(lambda: not any(map(bench._lookahead._ahead.compiles, following)))
+    return bench.judge(jobs[place])
+
+
+def runner_begun(bench):
+    return bench._begun._trial._place.runner if bench._begun is not None else None
+
+
+def test_what_began_beside_the_candidate_before_is_judged_as_what_comes_fresh():
     from eval.judge.bench import Bench
 
     jobs = [work(code) for code in (HONEST, WRONG, TUNED, HONEST)]
@@ -51,20 +67,18 @@ def test_the_runner_that_waited_judges_the_next_candidate_as_a_fresh_one_would()
         assert not fresh._baselines.spares
     with closing(Bench(cuda=True)) as bench:
         told = []
-        for place, one in enumerate(jobs):
-            for other in jobs[place + 1 : place + 3]:
-                bench.announce(other.model_dump_json())
-            before = [waiting.runner for waiting in bench._lookahead._standby._waiting[:1]]
-            told.append(bench.judge(one))
-            assert all(until(lambda gone=gone: not exists(gone.pid)) for gone in before)
-            assert bench._lookahead._standby.count == (place < len(jobs) - 1)
+        for place in range(len(jobs)):
+            began = runner_begun(bench)
+            assert (began is None) == (place in {0, 2})  # nothing begins beside what is wrong
+            told.append(judged(bench, jobs, place))
+            assert began is None or until(lambda gone=began: not exists(gone.pid))
             assert len(bench._baselines.spares) == 2
             assert bench._lookahead._standby._second is None
     assert [one.status for one in told] == [one.status for one in alone]
     assert [one.guarantees for one in told] == [one.guarantees for one in alone]
 
 
-def test_two_wait_once_a_candidate_was_timed():
+def test_the_next_begins_once_a_candidate_was_timed():
     from eval.judge.bench import Bench
     from eval.records import Job
     from harness.problems import load_problem
@@ -75,14 +89,31 @@ def test_two_wait_once_a_candidate_was_timed():
         Job(problem=seed.problem, code=f"{code}\n# {number}\n", size="4096", device="cuda")
         for number in range(4)
     ]
-    waiting, regions = [], []
+    began = []
     with closing(Bench(cuda=True)) as bench:
-        for place, one in enumerate(jobs):
-            for other in jobs[place + 1 : place + 3]:
-                bench.announce(other.model_dump_json())
-            verdict = bench.judge(one)
+        for place in range(len(jobs)):
+            verdict = judged(bench, jobs, place)
             assert verdict.status == "passed", verdict.detail
-            waiting.append(bench._lookahead._standby.count)
-            regions += [id(one.region) for one in bench._lookahead._standby._waiting[-1:]]
-        assert waiting == [2, 2, 1, 0]
-        assert len(set(regions)) > 1
+            assert verdict.timing.stable
+            began.append(bench._begun is not None)
+    assert began == [True, True, True, False]
+
+
+HANGS = candidate("torch.cuda.synchronize()\nwhile True: pass")
+
+
+def test_what_began_and_does_not_come_is_ended_and_may_come_later():
+    from eval.judge.bench import Bench
+
+    jobs = [work(code) for code in (HONEST, TUNED, HONEST)]
+    with closing(Bench(cuda=True)) as bench:
+        for other in (TUNED, HANGS):
+            assert judged(bench, jobs, 0, work(other)).status == "passed"
+            began = runner_begun(bench)
+            assert began.alive()
+            assert bench.judge(jobs[2]).status == "passed"
+            assert until(lambda gone=began: not exists(gone.pid))
+        assert bench.judge(jobs[1]).status == "passed"
+        judged(bench, jobs, 0, work(HANGS))
+        began = runner_begun(bench)
+    assert until(lambda: not exists(began.pid))

@@ -84,6 +84,12 @@ class Ahead:
             if self._send({"op": "announce", "key": key}, [fd]):
                 self._expected[key] = None
 
+    def compiles(self, job: Job) -> bool:
+        """Tell whether what is compiled for a job is still to come, without waiting for it."""
+        while self._process is not None and self._receive(0.0):
+            pass
+        return self._expected.get(job_key(job), -1) is None
+
     def take(self, job: Job, patience_s: float = _PATIENCE_SECONDS) -> bytes | None:
         """Return what was compiled for a job, or None; waits for a little where it is being compiled.
 

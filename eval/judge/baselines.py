@@ -129,7 +129,7 @@ class Baselines:
         )
 
     def _dealt(self, count: int, left_bytes: int) -> list[DeviceRegion]:
-        """Make `count` regions at once, so that they lie alike, and two more where what is left allows it."""
+        """Make `count` regions at once, so that they lie alike, and spares where what is left allows it."""
         plan, room = self._plan, transfer_bytes([self.case], DeviceRegion.align)
         total = torch.cuda.mem_get_info()[1]
         region_bytes = plan.input_bytes + plan.heap_bytes + room

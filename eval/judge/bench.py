@@ -1,10 +1,14 @@
-"""What one judge keeps between candidates: the warm zygote, the environment, the timed baselines."""
+"""What one judge keeps between candidates: the warm zygote, the environment, the timed baselines.
+
+On a GPU also the next candidate's trial, which may have begun.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import platform
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,15 +16,19 @@ from pydantic import ValidationError
 
 from eval import EVALUATOR_VERSION
 from eval.dry_launch.gate import CompileGate
+from eval.judge import baton
+from eval.judge.begun import Begun
 from eval.judge.lookahead import Lookahead
 from eval.judge.processes import Zygote
-from eval.judge.shapes import tried_on_all
+from eval.judge.shapes import has_one_size, tried_on_all
 from eval.judge.stage import StageJudge
 from eval.judge.trial import Trial
 from eval.records import Environment, Job, Verdict
 
 if TYPE_CHECKING:
-    from eval.judge.device_trial import Baselines
+    from collections.abc import Callable
+
+    from eval.judge.device_trial import Baselines, DeviceTrial
 
 
 class Bench:
@@ -36,6 +44,7 @@ class Bench:
         self._gate = CompileGate()
         self._lookahead = Lookahead(self._zygote) if cuda else None
         self._stage = StageJudge(self._zygote, cuda=cuda)
+        self._begun: Begun | None = None
 
     def _describe(self) -> Environment:
         versions = self._zygote.versions
@@ -57,7 +66,7 @@ class Bench:
     def announce(self, text: str) -> None:
         """Take note of a job that may come after the next one; on the CPU there is nothing to prepare."""
         if self._lookahead is not None:
-            with contextlib.suppress(ValidationError):
+            with baton.held(), contextlib.suppress(ValidationError):
                 self._lookahead.announce(Job.model_validate_json(text))
 
     def judge(self, job: Job) -> Verdict:
@@ -68,29 +77,57 @@ class Bench:
 
         """
         if self._lookahead is None:
-            return self._stage.decided(job, self._tried(job))
-        self._lookahead.begin(job)
-        try:
-            tried = tried_on_all(job, self._tried)
-        finally:
-            self._lookahead.end()
-        return self._stage.decided(job, tried)
+            tried = Trial(job, self._zygote, self._environment, self._gate).judge()
+            return self._stage.decided(job, tried)
+        with baton.held():
+            self._lookahead.begin(job)
+            try:
+                tried = tried_on_all(job, partial(self._tried, self._lookahead, has_one_size(job)))
+            finally:
+                self._lookahead.end()
+            return self._stage.decided(job, tried)
 
-    def _tried(self, job: Job) -> Verdict:
-        if self._lookahead is None:
-            return Trial(job, self._zygote, self._environment, self._gate).judge()
-        from eval.judge.device_trial import Baselines, DeviceTrial
+    def _tried(self, lookahead: Lookahead, alone: bool, job: Job) -> Verdict:
+        """Try a job on one size; where it is not the only one, nothing of another begins between them."""
+        from eval.judge.device_trial import Baselines
 
+        begun, self._begun = self._begun, None
+        if begun is not None:
+            if begun.job == job and self._baselines is not None and self._baselines.fits(job):
+                return begun.taken().judge()
+            begun.drop()
         if self._baselines is None or not self._baselines.fits(job):
             if self._baselines is not None:
-                self._lookahead.drop()
+                lookahead.drop()
                 self._baselines.close()
                 self._baselines = None
-            self._baselines = Baselines(job, self._zygote, following=self._lookahead.following)
-        return DeviceTrial(job, self._zygote, self._environment, self._baselines, self._lookahead).judge()
+            self._baselines = Baselines(job, self._zygote, following=lookahead.following)
+        begin = partial(self._begin_next, self._baselines, lookahead) if alone else _nothing
+        return self._trial(job, self._baselines, lookahead, lookahead.cache, begin).judge()
+
+    def _trial(
+        self, job: Job, baselines: Baselines, lookahead: Lookahead, cache: Callable[[], bytes | None],
+        when_timed: Callable[[], None],
+    ) -> DeviceTrial:  # fmt: skip
+        from eval.judge.device_trial import DeviceTrial
+
+        return DeviceTrial(
+            job, self._zygote, self._environment, baselines, lookahead, cache=cache, when_timed=when_timed
+        )
+
+    def _begin_next(self, baselines: Baselines, lookahead: Lookahead) -> None:
+        """Begin with the next candidate, where all is ready for it."""
+        job = lookahead.next(baselines)
+        if job is None:
+            return
+        cache, begin = partial(lookahead.compiled, job), partial(self._begin_next, baselines, lookahead)
+        self._begun = Begun(job, self._trial(job, baselines, lookahead, cache, begin))
 
     def close(self) -> None:
         """End all runners."""
+        if self._begun is not None:
+            with baton.held():
+                self._begun.drop()
         if self._lookahead is not None:
             self._lookahead.close()
         if self._baselines is not None:
@@ -98,3 +135,7 @@ class Bench:
         self._gate.close()
         self._stage.close()
         self._zygote.close()
+
+
+def _nothing() -> None:
+    """Begin with nobody."""

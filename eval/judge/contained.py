@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from eval import protocol
 from eval.gate import Gate, new_page
+from eval.judge import baton
 from eval.judge.faults import BrokenJudgeError, FaultRaised, failed
 from eval.judge.hidden_paths import hidden_paths
 from eval.judge.printed import Printed
@@ -105,7 +106,7 @@ class Contained:
         """
         if self._entered:
             return
-        with self._starting():
+        with self._starting(), baton.passed_on():
             reply = self.channel.receive(seconds)
         self._entered = True
         self.report = self._with_cgroup({name: reply[name] for name in SandboxReport.model_fields})
@@ -152,7 +153,8 @@ class Contained:
 
         """
         watched: list[Any] = [self.channel, self.printed] if self.printed.open else [self.channel]
-        select.select(watched, [], [], min(seconds, _WATCH_SECONDS))
+        with baton.passed_on():
+            select.select(watched, [], [], min(seconds, _WATCH_SECONDS))
         self.printed.drain()
         try:
             return self.channel.receive(0.0)
@@ -198,6 +200,11 @@ class Contained:
     def alive(self) -> bool:
         """Tell whether the process runs."""
         return not self._ended and self._zygote.exit_status(self.pid, 0.0) is None
+
+    def interrupt(self) -> None:
+        """End the process under another thread that may be waiting for it, which then hears that it died."""
+        if not self._ended:
+            kill_tree(self.pid, self._cgroup)
 
     def kill(self) -> None:
         """End the process and everything that it started, and remove its scratch folder."""

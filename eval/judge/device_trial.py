@@ -1,7 +1,11 @@
-"""A trial on a GPU: correctness as on the CPU, then the official size, then time."""
+"""A trial on a GPU: correctness as on the CPU, then the official size, then time.
+
+What comes before the official size may be done while the verdict on the candidate before is finished.
+"""
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -10,29 +14,32 @@ from eval.judge import gpu
 from eval.judge.audit import disputed, once_more
 from eval.judge.baselines import Baselines, official_case
 from eval.judge.calls import Caller
-from eval.judge.faults import BaselineFailedError, FaultRaised, rejected
+from eval.judge.faults import BaselineFailedError, Fault, FaultRaised, rejected
 from eval.judge.regions import DeviceRegion, Region, bytes_needed
 from eval.judge.result import build_timing, corrected, unsettled
 from eval.judge.session_times import DRIFT_LIMIT, Kept
 from eval.judge.standby import Place, seed
 from eval.judge.timing import Contestant, TimingSession
-from eval.judge.trial import Trial
+from eval.judge.trial import Trial, fault_of
 from eval.judge.weights import transfer_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from eval.judge.correctness import Correctness
     from eval.judge.lookahead import Lookahead
     from eval.judge.processes import Zygote
     from eval.judge.reference import CaseReference
     from eval.judge.runner import Runner
-    from eval.records import Environment, Job
+    from eval.records import Environment, Job, Verdict
 
 __all__ = ["Baselines", "DeviceTrial"]
 
 _BUDGET_SECONDS = 5.0
 _PROFILE_REPEAT = 3
-_WAITING_JOBS = 2
-"""That have runners of their own while what follows the timing is done: to start one takes half a second."""
+_WAITING = 2
+"""Runners that are to be there or on their way when a candidate was timed: the next one begins in one of
+them, and one takes as long to start as what lies between the times of two candidates."""
 _DISAGREED = "the runner's events and the judge's clock disagreed"
 
 
@@ -55,15 +62,57 @@ class DeviceTrial(Trial):
     device = "cuda"
 
     def __init__(
-        self, job: Job, zygote: Zygote, environment: Environment, baselines: Baselines, lookahead: Lookahead
-    ) -> None:
+        self, job: Job, zygote: Zygote, environment: Environment, baselines: Baselines, lookahead: Lookahead,
+        *, cache: Callable[[], bytes | None], when_timed: Callable[[], None],
+    ) -> None:  # fmt: skip
+        """`cache` gives what was compiled ahead; `when_timed` is called once the GPU may serve others."""
         self._baselines, self._lookahead = baselines, lookahead
+        self._cache, self._when_timed = cache, when_timed
+        self._place: Place | None = None
+        self._correct: Correctness | None = None
+        self._begun_at: float | None = None
+        """When it was known whether the candidate is right; None before that."""
+        self._fault: Fault | None = None
         super().__init__(job, zygote, environment)
 
     def _size_name(self) -> str:
         return official_case(self._job).name
 
-    def _run(self) -> None:
+    def begin(self) -> None:
+        """Find out whether the candidate is right on the deciding cases; `judge` goes on from there.
+
+        Raises:
+            JudgeError: as `judge`.
+
+        """
+        try:
+            self._fault = self._check_text() or fault_of(self._decide)
+        except BaseException:
+            self.end()
+            raise
+        self._begun_at = time.monotonic()
+
+    def judge(self) -> Verdict:
+        """Return the verdict; only our own failures raise.
+
+        Raises:
+            JudgeError: the problem or the machine does not allow a verdict.
+
+        """
+        if self._begun_at is None:
+            self.begin()
+        assert self._begun_at is not None
+        rested_s = time.monotonic() - self._begun_at
+        self._start += rested_s
+        if self._place is not None and self._place.runner is not None:
+            self._place.runner.rested(rested_s)
+        try:
+            fault = self._fault or fault_of(self._measure)
+        finally:
+            self.end()
+        return self._verdict(fault)
+
+    def _decide(self) -> None:
         cases = self._references(self._job.problem.cases)
         variants = self._references(self._job.problem.variants)
         split = self._baselines.candidate_region.split
@@ -71,20 +120,36 @@ class DeviceTrial(Trial):
         small = max(needs, default=0)
         small += transfer_bytes([*cases, *variants], DeviceRegion.align)
         assert small <= split, "scaled cases are larger than the official one"
-        place = self._lookahead.place(self._job, self._baselines)
-        region, runner = place.region, self._runner_in(place)
-        try:
-            seed(runner, region, self._lookahead.cache())
-            correctness = self._correctness(runner, region, cases, [])
-            self._lookahead.settle()
-            self._time(runner, region, correctness)
-            self._add_variants(correctness, variants)
-        finally:
-            self._common["output"] = runner.output() or None
-            self._lookahead.retire(runner)
+        self._place = place = self._lookahead.place(self._job, self._baselines)
+        runner = self._runner_in(place)
+        self._place = Place(place.region, runner)
+        seed(runner, place.region, self._cache())
+        self._correct = self._correctness(runner, place.region, cases, [])
 
-    def _loaded(self, region: Region) -> None:
-        self._lookahead.prepare(self._baselines, region)
+    def _measure(self) -> None:
+        assert self._place is not None
+        assert self._place.runner is not None
+        assert self._correct is not None
+        self._lookahead.settle()
+        self._time(self._place.runner, self._place.region, self._correct)
+        self._add_variants(self._correct, self._references(self._job.problem.variants))
+
+    def interrupt(self) -> None:
+        """End the candidate under another thread that is in `begin`, which then ends soon."""
+        if self._place is not None and self._place.runner is not None:
+            self._place.runner.interrupt()
+
+    def end(self) -> None:
+        """End the candidate, and give its place back."""
+        place, self._place = self._place, None
+        if place is None:
+            return
+        if place.runner is not None:
+            self._common["output"] = place.runner.output() or None
+        self._lookahead.retire(place)
+
+    def _loaded(self) -> None:
+        self._lookahead.prepare(self._baselines, waiting=1)
 
     def _runner_in(self, place: Place) -> Runner:
         if place.runner is not None:
@@ -102,12 +167,15 @@ class DeviceTrial(Trial):
         case, signature = self._baselines.case, self._baselines.signature
         caller = Caller(self._job.problem, region, self._baselines.private)
         key = correctness.prepare_instance(case)
-        caller.checked_call(runner, case, signature, caller.families[-1], key=key, forced=None)
-        if not self._job.timing:
+        timed = self._job.timing  # then one of the timed calls is checked in full
+        family = caller.families[-1]
+        caller.checked_call(runner, case, signature, family, key=key, in_full=not timed, forced=None)
+        if not timed:
+            self._when_timed()
             return
         candidate = Contestant("candidate", runner, region, caller, key, trusted=False)
         turns = self._take_turns(candidate)
-        self._lookahead.prepare(self._baselines, region, jobs=_WAITING_JOBS)
+        self._lookahead.prepare(self._baselines, waiting=_WAITING)
         contestants = turns.contestants
         if not turns.session.checked_in_full:  # of calls so long that their time was over before that turn
             caller.checked_call(runner, case, signature, caller.dense[0], key=key, forced=None)
@@ -119,6 +187,7 @@ class DeviceTrial(Trial):
         if turns.drift is None and timing.stable:
             self._baselines.session_times.keep(timing.samples_ms, timing.clock["place_half_width"])
         timing = timing.model_copy(update=self._untrusted_details(runner, caller, case, key))
+        self._when_timed()
         self._common["timing"] = timing
         self._common["guarantees"] = self._common["guarantees"].model_copy(update={"clock_audit": True})
         self._check_clock(candidate, contestants)

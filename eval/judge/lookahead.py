@@ -1,4 +1,4 @@
-"""What the judge does for candidates that it has only been told of: compile ahead, keep a runner waiting.
+"""What the judge does for candidates that it has only been told of: compile ahead, keep runners waiting.
 
 A word too many, or one that is not kept, costs time and nothing else.
 """
@@ -14,13 +14,12 @@ from eval.dry_launch.compiling import Target
 from eval.dry_launch.launcher import compiler_is_here, properties
 from eval.dry_launch.records import H100
 from eval.judge.ahead import Ahead, job_key, spare_cores
+from eval.judge.shapes import has_one_size
 from eval.judge.standby import Place, Standby
 
 if TYPE_CHECKING:
     from eval.judge.baselines import Baselines
     from eval.judge.processes import Zygote
-    from eval.judge.regions import Region
-    from eval.judge.runner import Runner
     from eval.records import Job
 
 
@@ -51,6 +50,18 @@ class Lookahead:
         self._following = [one for one in self._announced if one != job]
         self._announced = []
 
+    def next(self, baselines: Baselines) -> Job | None:
+        """Return the job that is to come next, where all is ready to begin with it; it follows no more.
+
+        It is timed beside these baselines, its kernels are compiled, and a runner waits.
+        """
+        job = self.following
+        if job is None or not (has_one_size(job) and baselines.fits(job) and self._standby.ready(job.limits)):
+            return None
+        if self._ahead is not None and self._ahead.compiles(job):
+            return None
+        return self._following.pop(0)
+
     @property
     def following(self) -> Job | None:
         """The job that is to come after the one that has come, where one was announced."""
@@ -58,10 +69,14 @@ class Lookahead:
 
     def cache(self) -> bytes | None:
         """Return what was compiled for the job that has come, all its sizes at once."""
-        if not self._asked and self._ahead is not None and self._job is not None:
-            self._cache = self._ahead.take(self._job)
+        if not self._asked and self._job is not None:
+            self._cache = self.compiled(self._job)
         self._asked = True
         return self._cache
+
+    def compiled(self, job: Job) -> bytes | None:
+        """Return what was compiled for a job, once; the turn of one that has come waits for it."""
+        return self._ahead.take(job) if self._ahead is not None else None
 
     def end(self) -> None:
         """Let go of what was made for the job; it has its verdict."""
@@ -71,18 +86,20 @@ class Lookahead:
 
     def place(self, job: Job, baselines: Baselines) -> Place:
         """Return where to judge `job`: with the runner that waits, or where none does in a fresh one."""
-        return self._standby.take(job.limits) or Place(self._standby.free(baselines.candidate_region), None)
+        return self._standby.take(job.limits) or self._standby.free(baselines.candidate_region)
 
-    def prepare(self, baselines: Baselines, in_use: Region, jobs: int = 1) -> None:
-        """Start runners for the next jobs, as many as are announced, where they will find these baselines."""
-        for job in self._following[self._standby.count : jobs]:
+    def prepare(self, baselines: Baselines, *, waiting: int) -> None:
+        """Start a runner where fewer than these wait, and as many jobs are to come beside these baselines.
+
+        Several at once take nearly as long as one after another: the driver opens CUDA for one at a time.
+        """
+        for job in self._following[self._standby.count : waiting][:1]:
             if baselines.apart and baselines.fits(job):
-                home, spares = baselines.candidate_region, baselines.spares
-                self._standby.begin(home, spares, in_use, job.limits)
+                self._standby.begin(baselines.candidate_region, baselines.spares, job.limits)
 
-    def retire(self, runner: Runner) -> None:
-        """End the runner of a candidate that has its verdict, without waiting until it is gone."""
-        self._standby.retire(runner)
+    def retire(self, place: Place) -> None:
+        """Take a place back, and end its runner without waiting until it is gone."""
+        self._standby.retire(place)
 
     def settle(self) -> None:
         """Wait until nothing of the candidates before and after touches the GPU."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -31,8 +32,6 @@ class _Part(NamedTuple):
     """Where in `flat` the elements lie, a row for each call, in host memory."""
     early: list[int]
     """Rows that are read at once."""
-    early_places: torch.Tensor
-    """The places in these rows, in host memory from where they are copied without a stop."""
 
 
 class Readout:
@@ -44,7 +43,10 @@ class Readout:
     def __init__(
         self, base: torch.Tensor, calls: Sequence[Sequence[TensorDesc]], early: Collection[int]
     ) -> None:
-        """Draw elements of each output in the region `base`; those of the calls in `early` are for `read`."""
+        """Draw elements of each output in the region `base`; those of the calls in `early` are for `read`.
+
+        Make the next one once all work of this one is done.
+        """
         members: dict[object, list[tuple[int, TensorDesc]]] = {}
         for call, outputs in enumerate(calls):
             for number, desc in enumerate(outputs):
@@ -52,24 +54,28 @@ class Readout:
                     alike = number, desc.shape, desc.stride, desc.dtype
                     members.setdefault(alike, []).append((call, desc))
         self._read: list[torch.Tensor] = []
-        self._parts = []
+        self._parts: list[_Part] = []
         for found in members.values():
             _, first = found[0]
             dtype = torch_dtype(first.dtype)
             starts = np.array([desc.offset // dtype.itemsize for _, desc in found])
             places = starts[:, None] + _drawn(first)
             rows = [row for row, (call, _) in enumerate(found) if call in early]
-            early_places = torch.from_numpy(places[rows].ravel())
-            if base.is_cuda:
-                early_places = early_places.pin_memory()
             flat = base.view(_BITS.get(dtype.itemsize, dtype))
-            self._parts.append(_Part(flat, dtype, torch.from_numpy(places), rows, early_places))
+            self._parts.append(_Part(flat, dtype, torch.from_numpy(places), rows))
+        self._device = base.device
+        self._early = [part.places[part.early].flatten() for part in self._parts]
+        """Places of the early calls by part; on a GPU in memory from where they are copied without a stop."""
+        if base.is_cuda:
+            counts = [len(places) for places in self._early]
+            rooms = _pinned(sum(counts)).split(counts)
+            self._early = [room.copy_(places) for room, places in zip(rooms, self._early, strict=True)]
 
     def read(self) -> None:
         """Read from the outputs of the early calls, without waiting for it."""
         self._read = [
-            part.flat.index_select(0, part.early_places.to(part.flat.device, non_blocking=True))
-            for part in self._parts
+            part.flat.index_select(0, places.to(self._device, non_blocking=True))
+            for part, places in zip(self._parts, self._early, strict=True)
         ]
 
     def check(self) -> None:
@@ -80,7 +86,7 @@ class Readout:
 
         """
         for part, read in zip(self._parts, self._read, strict=True):
-            places = part.places.to(part.flat.device)
+            places = part.places.to(self._device)
             now = part.flat.index_select(0, places.flatten()).view(places.shape)
             if part.dtype.is_floating_point:
                 both = torch.cat((read, now.flatten())).view(part.dtype)
@@ -90,6 +96,12 @@ class Readout:
                     )
             if not torch.equal(read, now[part.early].flatten()):
                 raise rejected("tampering", "an output changed after the clock had stopped", "seal")
+
+
+@cache
+def _pinned(count: int) -> torch.Tensor:
+    """Return memory that the GPU copies from by itself, the same for every turn: to pin it takes long."""
+    return torch.empty(count, dtype=torch.int64, pin_memory=True)
 
 
 def _drawn(desc: TensorDesc) -> npt.NDArray[np.int64]:

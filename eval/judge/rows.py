@@ -10,7 +10,7 @@ BLOCK_ELEMENTS = 1 << 24
 """Outputs larger than this are compared in blocks where the problem allows it."""
 _PLACES, _PART_OF_ROWS = 64, 32
 """In how many places a quick look is taken, and what part of all rows they are together at most."""
-_LOOKED_AT = BLOCK_ELEMENTS // 2
+_LOOKED_AT = BLOCK_ELEMENTS // 4
 """Elements of a quick look: beside what is compared there are copies of inputs and outputs."""
 
 

@@ -71,6 +71,10 @@ class Runner:
         self._process.enter()
         self._deadline = time.monotonic() + self._limits.seconds
 
+    def rested(self, seconds: float) -> None:
+        """Let its time end so much later: it was asked for nothing meanwhile."""
+        self._deadline += seconds
+
     @property
     def pid(self) -> int:
         """The process, as the judge numbers it."""
@@ -357,6 +361,10 @@ class Runner:
     def alive(self) -> bool:
         """Tell whether the process runs."""
         return self._process.alive()
+
+    def interrupt(self) -> None:
+        """End the process while another thread may be waiting for its answer: that hears of its death."""
+        self._process.interrupt()
 
     def kill(self) -> None:
         """End the process and everything that it started."""

@@ -18,13 +18,17 @@ def official_sizes(problem: Problem) -> tuple[str, ...]:
     return marked or (problem.sizes[0].name,)
 
 
+def has_one_size(job: Job) -> bool:
+    """Tell whether a job is tried on one size alone."""
+    return job.size is not None or len(official_sizes(job.problem)) == 1
+
+
 def tried_on_all(job: Job, attempt: Callable[[Job], Verdict]) -> Verdict:
     """Try a job on every official size; the first verdict that is no pass is the verdict."""
-    sizes = official_sizes(job.problem)
-    if job.size is not None or len(sizes) == 1:
+    if has_one_size(job):
         return attempt(job)
     passed: dict[str, Passed] = {}
-    for size in sizes:
+    for size in official_sizes(job.problem):
         verdict = attempt(job.model_copy(update={"size": size}))
         if not isinstance(verdict, Passed):
             return verdict

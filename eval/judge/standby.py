@@ -39,6 +39,8 @@ class _Waiting(NamedTuple):
     runner: Runner
     limits: Limits
     region: DeviceRegion
+    settled: bool = False
+    """Whether it is known to be inside its walls."""
 
 
 class Standby:
@@ -48,6 +50,8 @@ class Standby:
         self._zygote = zygote
         self._second: DeviceRegion | None = None
         self._waiting: list[_Waiting] = []
+        self._in_use: list[Region] = []
+        """Where candidates are."""
         self._dying: Runner | None = None
 
     @property
@@ -55,11 +59,16 @@ class Standby:
         """How many wait."""
         return len(self._waiting)
 
-    def retire(self, runner: Runner) -> None:
-        """End a runner; the system takes it apart, CUDA and all, while the next one begins."""
-        runner.end()
-        self._collect()
-        self._dying = runner
+    def retire(self, place: Place) -> None:
+        """Take back a candidate's place, and end its runner.
+
+        The system takes that apart, CUDA and all, while the next one begins.
+        """
+        self._in_use = [region for region in self._in_use if region is not place.region]
+        if place.runner is not None:
+            place.runner.end()
+            self._collect()
+            self._dying = place.runner
 
     def _collect(self) -> None:
         """Wait until nothing is left of the runner that was retired.
@@ -75,18 +84,15 @@ class Standby:
         if not self._zygote.healthy:
             raise BrokenJudgeError("the runner before this one could not be ended")
 
-    def begin(
-        self, home: DeviceRegion, spares: Sequence[DeviceRegion], in_use: Region, limits: Limits
-    ) -> None:
+    def begin(self, home: DeviceRegion, spares: Sequence[DeviceRegion], limits: Limits) -> None:
         """Fork a runner for a candidate with these limits, and do not wait for it.
 
         It gets `home`, which candidates have had before, or where that is in use one of `spares`, or where
         there is none a region like it. Where all are in use nothing happens.
         """
-        taken = [in_use, *(one.region for one in self._waiting)]
-        region = next((one for one in (home, *spares) if all(one is not used for used in taken)), None)
-        if region is None and not spares and not self._waiting:
-            region = self._other(home)
+        taken = [*self._in_use, *(one.region for one in self._waiting)]
+        regions = [home, *spares] if spares or taken != [home] else [home, self._other(home)]
+        region = next((one for one in regions if one and all(one is not used for used in taken)), None)
         if region is None:
             return
         self._collect()
@@ -96,12 +102,13 @@ class Standby:
             runner = Runner(self._zygote, region, limits, cuda=True, wait=False)
             self._waiting.append(_Waiting(runner, limits, region))
 
-    def free(self, home: DeviceRegion) -> DeviceRegion:
+    def free(self, home: DeviceRegion) -> Place:
         """Return `home`, for a runner that is started in it at once; whoever waits there is ended."""
         for one in [one for one in self._waiting if one.region is home]:
             one.runner.kill()
             self._waiting.remove(one)
-        return home
+        self._in_use.append(home)
+        return Place(home, None)
 
     def _other(self, home: DeviceRegion) -> DeviceRegion | None:
         free, total = torch.cuda.mem_get_info()
@@ -112,10 +119,14 @@ class Standby:
                 return None
         return self._second
 
+    def ready(self, limits: Limits) -> bool:
+        """Tell whether one waits that was there when the last candidate was timed, under these limits."""
+        return bool(self._waiting) and self._waiting[0].settled and self._waiting[0].limits == limits
+
     def settle(self) -> None:
         """Wait until they are ready, and the one before is gone: nothing is at work but what is timed."""
         self._collect()
-        self._waiting = [one for one in self._waiting if _entered(one.runner)]
+        self._waiting = [one._replace(settled=True) for one in self._waiting if _entered(one.runner)]
 
     def take(self, limits: Limits) -> Place | None:
         """Return the runner that waits for this candidate, whose time begins now; None where there is none.
@@ -123,8 +134,9 @@ class Standby:
         That is so too where the next one was made under other limits.
         """
         if self._waiting:
-            runner, held, region = self._waiting.pop(0)
+            runner, held, region, _ = self._waiting.pop(0)
             if _entered(runner) and held == limits and runner.alive():
+                self._in_use.append(region)
                 return Place(region, runner)
             runner.kill()
         self._collect()

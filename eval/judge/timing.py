@@ -40,7 +40,7 @@ _WARM_UP_CALLS = 3
 _CHECK_SHARE, _FULL_SHARE = 0.5, 0.01
 """Parts of the timed turns of which a call is checked at all, where no quick look can be taken, and in full
 beside the one that is drawn. Quick looks, in places all over the output, are taken in every turn."""
-_NOISE_PART = 0.25
+_NOISE_PART = 1 / 3
 """Rounds go on until noise is no larger a part of the disagreement of the clocks that is allowed."""
 _SEALED_CALLS = 4
 """Of how many calls of a turn elements are read while the clock runs."""
@@ -66,6 +66,8 @@ class Contestant:
         many launches: then it is charged all that the judge's clock finds. None until it has warmed up."""
         self.late_turns = 0
         """Turns whose work was not queued when its inputs were shown."""
+        self.usual_ms: tuple[float, float] | None = None
+        """What a call took alone when it had warmed up, by its events and by the judge's clock."""
         self.holds: object = None
         """What stands for the contents that lie in a trusted runner's region."""
         self.told: tuple[list[Any], list[list[TensorDesc]]] = [], []
@@ -136,8 +138,9 @@ class TimingSession:
 
     def _choose_calls(self, most: int) -> None:
         """Decide how many calls a turn has, from the times seen while warming up."""
-        trusted = [stats.median(c.event_ms) for c in self._contestants if c.trusted]
-        together = sum(stats.median(c.done_ms) for c in self._contestants)
+        usual = [(c.trusted, *c.usual_ms) for c in self._contestants if c.usual_ms is not None]
+        trusted = [event_ms for trusted, event_ms, _ in usual if trusted]
+        together = sum(done_ms for _, _, done_ms in usual)
         waits = any(contestant.waits for contestant in self._contestants)
         self._set_calls(1 if waits else min(calls_a_turn(min(trusted), together), most, MOST_CALLS))
 
@@ -185,15 +188,15 @@ class TimingSession:
                 break
 
     def _warm_up(self) -> None:
-        """Call everybody a few times; who has taken turns in an earlier session and is not late now, once."""
-        for contestant in self._contestants:
+        """Call everybody a few times, but for those who took turns in an earlier session and were queued."""
+        cold = [one for one in self._contestants if one.usual_ms is None or one.waits]
+        for contestant in cold:
             contestant.late_turns = 0
-        self._round(self._contestants)
-        cold = [one for one in self._contestants if one.waits is None or one.late_turns]
-        for _ in range(_WARM_UP_CALLS - 1):
+        for _ in range(_WARM_UP_CALLS):
             self._round(cold)
-        for contestant in self._contestants:
+        for contestant in cold:
             contestant.waits = contestant.late_turns >= _WARM_UP_CALLS - 1
+            contestant.usual_ms = stats.median(contestant.event_ms), stats.median(contestant.done_ms)
 
     def _precise_enough(self, target: Contestant, against: Contestant) -> bool:
         """Stop when both the ratio and the comparison of the two clocks are sharp."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from eval import rules
@@ -66,13 +66,7 @@ class Trial:
             JudgeError: the problem or the machine does not allow a verdict.
 
         """
-        fault = self._check_text()
-        if fault is None:
-            try:
-                self._run()
-            except FaultRaised as raised:
-                fault = raised.fault
-        return self._verdict(fault)
+        return self._verdict(self._check_text() or fault_of(self._run))
 
     def _check_text(self) -> Fault | None:
         report = rules.check_code(self._job.code, mode=self._job.rules)
@@ -170,14 +164,14 @@ class Trial:
     def _add_guarantees(self, **held: Any) -> None:
         self._common["guarantees"] = self._common["guarantees"].model_copy(update=held)
 
-    def _loaded(self, region: Region) -> None:
+    def _loaded(self) -> None:
         """Do what can be done as soon as the candidate is there."""
 
     def _correctness(
         self, runner: Runner, region: Region, cases: list[CaseReference], variants: list[CaseReference]
     ) -> Correctness:
         runner.load(self._job.code, "ModelNew", tf32=self._job.problem.tf32)
-        self._loaded(region)
+        self._loaded()
         correctness = Correctness(Caller(self._job.problem, region), runner, guard=self._job.audits)
         try:
             correctness.decide(cases)
@@ -197,6 +191,15 @@ class Trial:
             stage = False if stage_errors else None
             return Passed(**common, tracks=Tracks(open=True, stage=stage))
         return fault.model_copy(update={**common, "tracks": Tracks(open=False, stage=False)})
+
+
+def fault_of(step: Callable[[], None]) -> Fault | None:
+    """Take a step of a trial, and return what is wrong with the candidate by that."""
+    try:
+        step()
+    except FaultRaised as raised:
+        return raised.fault
+    return None
 
 
 def _wrong_here(case: CaseReference) -> str:

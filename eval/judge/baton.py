@@ -1,0 +1,48 @@
+"""Two of the judge's threads take turns: while one waits for a runner, the other goes on.
+
+Nothing of the judge's state has to be safe against threads, since one of them works at a time, and torch's
+default dtype and generators are never changed across a wait.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+
+_lock = threading.Lock()
+_here = threading.local()
+
+
+@contextlib.contextmanager
+def held() -> Iterator[None]:
+    """Work: the other thread does not, until this one waits or is through."""
+    _take()
+    try:
+        yield
+    finally:
+        if _here.works:  # not where a signal ended the wait for it
+            _give()
+
+
+@contextlib.contextmanager
+def passed_on() -> Iterator[None]:
+    """Wait for somebody else, while the other thread may work; nothing but that where none is `held`."""
+    if not getattr(_here, "works", False):
+        yield
+        return
+    _give()
+    try:
+        yield
+    finally:
+        _take()
+
+
+def _take() -> None:
+    _lock.acquire()
+    _here.works = True
+
+
+def _give() -> None:
+    _here.works = False
+    _lock.release()
