@@ -99,7 +99,10 @@ def test_the_next_begins_once_a_candidate_was_timed():
     assert began == [True, True, True, False]
 
 
-HANGS = candidate("torch.cuda.synchronize()\nwhile True: pass")
+HANGS = candidate(
+    "while os.environ.get('CUDA_VISIBLE_DEVICES') != '': pass\nreturn run(x, self.factor)", top="import os"
+)
+"""On a GPU alone: it is compiled ahead as any other."""
 
 
 def test_what_began_and_does_not_come_is_ended_and_may_come_later():
