@@ -34,7 +34,7 @@ def edited(*pairs):
 @pytest.fixture(scope="module")
 def judge():
     zygote = Zygote(cuda=False)
-    judge = StageJudge(zygote, cuda=False)
+    judge = StageJudge(zygote, cuda=False, alone=lambda: False)
     yield judge
     judge.close()
     zygote.close()

@@ -7,7 +7,7 @@ libraries does not change what is launched here, and no compilation of Triton's 
 from __future__ import annotations
 
 import ctypes
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from eval.cuda.driver import call, library
@@ -17,6 +17,8 @@ VECTOR_BYTES = 16
 _THREADS = 256
 _BLOCKS_AN_SM = 8
 _MOST_PACKED = 256
+_PTX = 1
+"""CU_JIT_INPUT_PTX."""
 _MAPPED = 0x02
 """cuMemHostRegister's flag for memory that the device may address."""
 
@@ -26,8 +28,8 @@ _U64, _U32 = ctypes.c_uint64, ctypes.c_uint32
 class Programs:
     """The programs, loaded into the current context of the calling thread."""
 
-    def __init__(self, sms: int) -> None:
-        """`sms` is how many multiprocessors the device has.
+    def __init__(self, sms: int, image: bytes | None = None) -> None:
+        """`sms` is how many multiprocessors the device has, `image` what `assembled` gave on one like it.
 
         Raises:
             CudaDriverError: the driver does not take them.
@@ -38,7 +40,8 @@ class Programs:
         self._module = ctypes.c_void_p()
         self._packed: dict[tuple[str, tuple[int, ...]], tuple[Any, list[Any]]] = {}
         """Arguments as the driver reads them, and what holds them."""
-        call(self._lib, "cuModuleLoadData", ctypes.byref(self._module), ctypes.c_char_p(PROGRAMS.encode()))
+        text = image if image is not None else PROGRAMS.encode()
+        call(self._lib, "cuModuleLoadData", ctypes.byref(self._module), ctypes.c_char_p(text))
 
     def _function(self, name: str) -> ctypes.c_void_p:
         function = ctypes.c_void_p()
@@ -91,6 +94,29 @@ class Programs:
             self._lib, "cuLaunchKernel", self._functions[name], blocks, 1, 1, threads, 1, 1, 0,
             ctypes.c_void_p(stream), packed[0], None,
         )  # fmt: skip
+
+
+@cache
+def assembled() -> bytes:
+    """Return the programs as code of the current context's device; to load the text takes 25 ms each time.
+
+    Raises:
+        CudaDriverError: the driver does not take them.
+
+    """
+    lib, state, nothing = library(), ctypes.c_void_p(), ctypes.c_void_p()
+    text = PROGRAMS.encode()
+    call(lib, "cuLinkCreate_v2", 0, nothing, nothing, ctypes.byref(state))
+    try:
+        call(
+            lib, "cuLinkAddData_v2", state, _PTX, ctypes.c_char_p(text), ctypes.c_size_t(len(text) + 1),
+            b"programs", 0, nothing, nothing,
+        )  # fmt: skip
+        image, size = ctypes.c_void_p(), ctypes.c_size_t()
+        call(lib, "cuLinkComplete", state, ctypes.byref(image), ctypes.byref(size))
+        return ctypes.string_at(image, size.value)
+    finally:
+        call(lib, "cuLinkDestroy", state)
 
 
 def register(address: int, size_bytes: int) -> int:

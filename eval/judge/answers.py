@@ -50,10 +50,6 @@ class OneCall(Answer):
     too_large: bool
 
 
-class CallReply(OneCall):
-    """What came out of one call of `forward` that is not timed."""
-
-
 Blocks = Annotated[
     list[Annotated[list[Size], Field(min_length=2, max_length=2)]], Field(max_length=MOST_BLOCKS)
 ]
@@ -100,7 +96,7 @@ class Seen(Answer):
 
 
 class Facts(Answer):
-    """What a runner says about its last call, for reports and for finding mistakes."""
+    """The rest of what a runner says about a call, for reports and for finding mistakes."""
 
     aliases_input: bool
     aliases_earlier: bool
@@ -109,3 +105,9 @@ class Facts(Answer):
     operators: dict[Text, Count] | None
     live: Blocks
     """As in `Made`."""
+
+
+class CallReply(OneCall):
+    """What came out of one call of `forward` that is not timed."""
+
+    facts: Facts

@@ -8,10 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Iterator
 
 _lock = threading.Lock()
-_here = threading.local()
+
+
+class _Here(threading.local):
+    """What is known of this thread."""
+
+    works = False
+    waited_s = 0.0
+
+
+_here = _Here()
 
 
 @contextlib.contextmanager
@@ -28,7 +38,7 @@ def held() -> Iterator[None]:
 @contextlib.contextmanager
 def passed_on() -> Iterator[None]:
     """Wait for somebody else, while the other thread may work; nothing but that where none is `held`."""
-    if not getattr(_here, "works", False):
+    if not _here.works:
         yield
         return
     _give()
@@ -38,9 +48,16 @@ def passed_on() -> Iterator[None]:
         _take()
 
 
+def waited_s() -> float:
+    """Return how long this thread has waited for the other one so far."""
+    return _here.waited_s
+
+
 def _take() -> None:
+    since = time.monotonic()
     _lock.acquire()
     _here.works = True
+    _here.waited_s += time.monotonic() - since
 
 
 def _give() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import platform
 import sys
+from functools import cache as once
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from eval import EVALUATOR_VERSION
 from eval.dry_launch.gate import CompileGate
 from eval.judge import baton
 from eval.judge.begun import Begun
+from eval.judge.faults import BrokenJudgeError
 from eval.judge.lookahead import Lookahead
 from eval.judge.processes import Zygote
 from eval.judge.shapes import has_one_size, tried_on_all
@@ -43,8 +45,8 @@ class Bench:
         self._baselines: Baselines | None = None
         self._gate = CompileGate()
         self._lookahead = Lookahead(self._zygote) if cuda else None
-        self._stage = StageJudge(self._zygote, cuda=cuda)
         self._begun: Begun | None = None
+        self._stage = StageJudge(self._zygote, cuda=cuda, alone=self._alone)
 
     def _describe(self) -> Environment:
         versions = self._zygote.versions
@@ -91,11 +93,13 @@ class Bench:
         """Try a job on one size; where it is not the only one, nothing of another begins between them."""
         from eval.judge.device_trial import Baselines
 
-        begun, self._begun = self._begun, None
-        if begun is not None:
-            if begun.job == job and self._baselines is not None and self._baselines.fits(job):
-                return begun.taken().judge()
-            begun.drop()
+        cache = lookahead.cache
+        if self._begun is not None and self._begun.job == job and self._fits(job):
+            trial, cache = self._begun.taken(), self._begun.cache
+            self._begun = None
+            if trial is not None:
+                return trial.judge()
+        self._alone()
         if self._baselines is None or not self._baselines.fits(job):
             if self._baselines is not None:
                 lookahead.drop()
@@ -103,7 +107,18 @@ class Bench:
                 self._baselines = None
             self._baselines = Baselines(job, self._zygote, following=lookahead.following)
         begin = partial(self._begin_next, self._baselines, lookahead) if alone else _nothing
-        return self._trial(job, self._baselines, lookahead, lookahead.cache, begin).judge()
+        return self._trial(job, self._baselines, lookahead, cache, begin).judge()
+
+    def _fits(self, job: Job) -> bool:
+        return self._baselines is not None and self._baselines.fits(job)
+
+    def _alone(self) -> bool:
+        """End what has begun for the next candidate; False where nothing had."""
+        if self._begun is None:
+            return False
+        self._begun.drop()
+        self._begun = None
+        return True
 
     def _trial(
         self, job: Job, baselines: Baselines, lookahead: Lookahead, cache: Callable[[], bytes | None],
@@ -112,22 +127,23 @@ class Bench:
         from eval.judge.device_trial import DeviceTrial
 
         return DeviceTrial(
-            job, self._zygote, self._environment, baselines, lookahead, cache=cache, when_timed=when_timed
-        )
+            job, self._zygote, self._environment, baselines, lookahead,
+            cache=cache, when_timed=when_timed, alone=self._alone,
+        )  # fmt: skip
 
     def _begin_next(self, baselines: Baselines, lookahead: Lookahead) -> None:
         """Begin with the next candidate, where all is ready for it."""
         job = lookahead.next(baselines)
         if job is None:
             return
-        cache, begin = partial(lookahead.compiled, job), partial(self._begin_next, baselines, lookahead)
-        self._begun = Begun(job, self._trial(job, baselines, lookahead, cache, begin))
+        cache, begin = once(partial(lookahead.compiled, job)), partial(self._begin_next, baselines, lookahead)
+        with contextlib.suppress(RuntimeError):  # there are too many threads
+            self._begun = Begun(job, self._trial(job, baselines, lookahead, cache, begin), cache)
 
     def close(self) -> None:
         """End all runners."""
-        if self._begun is not None:
-            with baton.held():
-                self._begun.drop()
+        with baton.held(), contextlib.suppress(BrokenJudgeError):
+            self._alone()
         if self._lookahead is not None:
             self._lookahead.close()
         if self._baselines is not None:

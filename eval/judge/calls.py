@@ -321,15 +321,14 @@ class Caller:
             prepared = self.prepare(case, family)._replace(state=state)
         self.poison(runner)
         reply = runner.call(key, prepared.message, **options)
-        facts = runner.facts()
         self.check_form(reply, signature)
-        self.check_facts(facts)
+        self.check_facts(reply.facts)
         self.check_inputs(prepared, in_full=in_full)
         self._answered = _out_of_reach(runner.tensors(reply))
         worst = self.check_values(case, prepared, self._answered, in_full=in_full)
         if worst is not None:
             raise self._wrong(runner, case, signature, prepared, worst, {"key": key, **options})
-        return facts
+        return reply.facts
 
     def _wrong(
         self, runner: Runner, case: CaseReference, signature: Signature, prepared: Prepared, worst: Mismatch,
@@ -345,7 +344,6 @@ class Caller:
             runner.weights[options["key"]].restore()
         self.poison(runner)
         again = runner.call(inputs=prepared.message, **options)
-        runner.facts()
         self.check_form(again, signature)
         if self.check_values(case, prepared, runner.tensors(again)) is None:
             return incorrect("nondeterministic", f"wrong once, right on the same input the next time; {text}")

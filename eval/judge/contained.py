@@ -6,10 +6,12 @@ import contextlib
 import os
 import select
 import time
+from base64 import b64encode
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from eval import protocol
+from eval.cuda.programs import assembled
 from eval.gate import Gate, new_page
 from eval.judge import baton
 from eval.judge.faults import BrokenJudgeError, FaultRaised, failed
@@ -93,6 +95,7 @@ class Contained:
             "env": self._environment(cuda=cuda),
             "memory": {"pieces": region.piece_bytes, "split": region.split},
             "dry": self._zygote.dry,
+            "programs": b64encode(assembled()).decode() if cuda else None,
         }
         with self._starting():
             self.channel.send(start)

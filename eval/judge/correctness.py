@@ -190,8 +190,8 @@ class Correctness:
         key = self.prepare_instance(case)
         self._caller.renew(self._runner, key)
         prepared = self._caller.prepare(case, self._caller.usual)
-        self._runner.call(key, prepared.message, forced=0, guard=True)
-        self._check_operators(self._runner.facts())
+        reply = self._runner.call(key, prepared.message, forced=0, guard=True)
+        self._check_operators(reply.facts)
 
     def _audit_launches(self, case: CaseReference) -> None:
         """Suppress all launches: an output that is right all the same was not written by a kernel."""
@@ -201,7 +201,7 @@ class Correctness:
         self._caller.poison(self._runner)
         try:
             reply = self._runner.call(key, prepared.message, forced=0, suppress=True, guard=True)
-            self._check_operators(self._runner.facts())
+            self._check_operators(reply.facts)
             self._caller.check_form(reply, self.signature(case))
         except FaultRaised as raised:
             if isinstance(raised.fault, Incorrect) or raised.phase in ("run", "unsupported"):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
-from eval.judge import gpu
+from eval.judge import baton, gpu
 from eval.judge.audit import disputed, once_more
 from eval.judge.baselines import Baselines, official_case
 from eval.judge.calls import Caller
@@ -22,6 +22,7 @@ from eval.judge.standby import Place, seed
 from eval.judge.timing import Contestant, TimingSession
 from eval.judge.trial import Trial, fault_of
 from eval.judge.weights import transfer_bytes
+from eval.records import Failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from eval.judge.processes import Zygote
     from eval.judge.reference import CaseReference
     from eval.judge.runner import Runner
-    from eval.records import Environment, Job, Verdict
+    from eval.records import Environment, FailedPhase, Job, Verdict
 
 __all__ = ["Baselines", "DeviceTrial"]
 
@@ -40,6 +41,7 @@ _PROFILE_REPEAT = 3
 _WAITING = 2
 """Runners that are to be there or on their way when a candidate was timed: the next one begins in one of
 them, and one takes as long to start as what lies between the times of two candidates."""
+_BY_COMPANY: tuple[FailedPhase, ...] = ("timeout", "memory", "crash")
 _DISAGREED = "the runner's events and the judge's clock disagreed"
 
 
@@ -63,11 +65,15 @@ class DeviceTrial(Trial):
 
     def __init__(
         self, job: Job, zygote: Zygote, environment: Environment, baselines: Baselines, lookahead: Lookahead,
-        *, cache: Callable[[], bytes | None], when_timed: Callable[[], None],
+        *, cache: Callable[[], bytes | None], when_timed: Callable[[], None], alone: Callable[[], bool],
     ) -> None:  # fmt: skip
-        """`cache` gives what was compiled ahead; `when_timed` is called once the GPU may serve others."""
+        """`cache` gives what was compiled ahead.
+
+        `when_timed` is called once the GPU may serve others, `alone` where it may not any more: it tells
+        whether it did.
+        """
         self._baselines, self._lookahead = baselines, lookahead
-        self._cache, self._when_timed = cache, when_timed
+        self._cache, self._when_timed, self._alone = cache, when_timed, alone
         self._place: Place | None = None
         self._correct: Correctness | None = None
         self._begun_at: float | None = None
@@ -85,12 +91,19 @@ class DeviceTrial(Trial):
             JudgeError: as `judge`.
 
         """
+        self._start = time.monotonic() - baton.waited_s()
         try:
             self._fault = self._check_text() or fault_of(self._decide)
         except BaseException:
             self.end()
             raise
         self._begun_at = time.monotonic()
+        self._start += baton.waited_s()
+
+    @property
+    def may_be_the_company(self) -> bool:
+        """Tell whether what is wrong may be the work of the candidate that was tried at the same time."""
+        return isinstance(self._fault, Failed) and self._fault.phase in _BY_COMPANY
 
     def judge(self) -> Verdict:
         """Return the verdict; only our own failures raise.
@@ -103,13 +116,14 @@ class DeviceTrial(Trial):
             self.begin()
         assert self._begun_at is not None
         rested_s = time.monotonic() - self._begun_at
-        self._start += rested_s
+        self._start += rested_s - baton.waited_s()
         if self._place is not None and self._place.runner is not None:
             self._place.runner.rested(rested_s)
         try:
             fault = self._fault or fault_of(self._measure)
         finally:
             self.end()
+        self._start += baton.waited_s()
         return self._verdict(fault)
 
     def _decide(self) -> None:
@@ -132,7 +146,20 @@ class DeviceTrial(Trial):
         assert self._correct is not None
         self._lookahead.settle()
         self._time(self._place.runner, self._place.region, self._correct)
-        self._add_variants(self._correct, self._references(self._job.problem.variants))
+        self._when_timed()
+        variants = self._references(self._job.problem.variants)
+        self._add_variants(self._correct, variants)
+        if not self._place.runner.alive() and self._alone():
+            self._add_variants(self._again(), variants)
+
+    def _again(self) -> Correctness:
+        """Load the candidate into a new runner; the one before died in company."""
+        self.end()
+        self._place = place = self._lookahead.place(self._job, self._baselines)
+        self._place = Place(place.region, self._runner_in(place))
+        assert self._place.runner is not None
+        seed(self._place.runner, place.region, self._cache())
+        return self._correctness(self._place.runner, place.region, [], [])
 
     def interrupt(self) -> None:
         """End the candidate under another thread that is in `begin`, which then ends soon."""
@@ -171,7 +198,6 @@ class DeviceTrial(Trial):
         family = caller.families[-1]
         caller.checked_call(runner, case, signature, family, key=key, in_full=not timed, forced=None)
         if not timed:
-            self._when_timed()
             return
         candidate = Contestant("candidate", runner, region, caller, key, trusted=False)
         turns = self._take_turns(candidate)
@@ -187,7 +213,6 @@ class DeviceTrial(Trial):
         if turns.drift is None and timing.stable:
             self._baselines.session_times.keep(timing.samples_ms, timing.clock["place_half_width"])
         timing = timing.model_copy(update=self._untrusted_details(runner, caller, case, key))
-        self._when_timed()
         self._common["timing"] = timing
         self._common["guarantees"] = self._common["guarantees"].model_copy(update={"clock_audit": True})
         self._check_clock(candidate, contestants)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import ValidationError
 
 from eval import protocol
+from eval.judge import baton
 from eval.judge.answers import (
     Answer,
     CallReply,
@@ -152,7 +153,9 @@ class Runner:
                 "suppress": suppress, "guard": guard,
             }
         )  # fmt: skip
-        return self._parse(CallReply, raw)
+        reply = self._parse(CallReply, raw)
+        self._note(reply.facts)
+        return reply
 
     @property
     def gate(self) -> Gate:
@@ -189,7 +192,9 @@ class Runner:
             raise self._tampering("not one time for each call")
         if not all(type(ms) is float and 0 <= ms < float("inf") for ms in times):
             raise self._tampering("a time that is none")
-        return times, self._noted(raw.get("facts"))
+        facts = self._parse(Facts, raw.get("facts"))
+        self._note(facts)
+        return times, facts
 
     def parsed(self, call: Any) -> OneCall:
         """Read what came of one timed call.
@@ -200,19 +205,8 @@ class Runner:
         """
         return self._parse(OneCall, call)
 
-    def facts(self) -> Facts:
-        """Ask for the rest about the last call.
-
-        Raises:
-            FaultRaised: as `call`.
-
-        """
-        return self._noted(self._ask({"op": "facts"}))
-
-    def _noted(self, raw: Any) -> Facts:
-        facts = self._parse(Facts, raw)
+    def _note(self, facts: Facts) -> None:
         self.live = [(offset, size) for offset, size in facts.live]
-        return facts
 
     def seen(self) -> Seen:
         """Ask which launches were interpreted.
@@ -331,7 +325,11 @@ class Runner:
             left = self._answer_deadline - time.monotonic()
             if left <= 0:
                 raise protocol.ChannelTimeoutError
+            before_s = baton.waited_s()
             answer = self._process.wait(left)
+            lost_s = baton.waited_s() - before_s
+            self._deadline += lost_s
+            self._answer_deadline += lost_s
             if answer is not None:
                 return answer
 

@@ -25,6 +25,8 @@ from eval.stage.events import family
 from eval.stage.sides import Launched, Ran
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from eval.records import Job
 
 _ROOM = 3
@@ -39,9 +41,12 @@ _INTERPRETED: tuple[_How, ...] = ("suppressed", "called")
 class StageJudge:
     """Adds what a stage's rules say; keeps what running has shown of code that comes again."""
 
-    def __init__(self, zygote: Zygote, *, cuda: bool) -> None:
-        """`zygote` is the parent of the judge's runners, on the GPU or in the interpreter."""
-        self._zygote, self._cuda = zygote, cuda
+    def __init__(self, zygote: Zygote, *, cuda: bool, alone: Callable[[], bool]) -> None:
+        """`zygote` is the parent of the judge's runners, on the GPU or in the interpreter.
+
+        `alone` ends what another candidate does meanwhile.
+        """
+        self._zygote, self._cuda, self._alone = zygote, cuda, alone
         self._dry: Zygote | None = None
         self._known: dict[tuple[str, str, _How], Ran] = {}
 
@@ -65,6 +70,7 @@ class StageJudge:
             return verdict
         report = check_stage(job.code, job.current_code, job.stage_rules)
         if isinstance(verdict, Passed) and report.legal is None:
+            self._alone()
             report = self._by_running(job, report)
         legal = report.legal if isinstance(verdict, Passed) else False
         return verdict.model_copy(
@@ -126,8 +132,7 @@ class StageJudge:
                 caller = Caller(job.problem, region)
                 key = Correctness(caller, runner, guard=True).prepare_instance(case)
                 message = caller.prepare(case, caller.usual).message
-                runner.call(key, message, forced=0, suppress=how == "suppressed", guard=True)
-                facts = runner.facts()
+                facts = runner.call(key, message, forced=0, suppress=how == "suppressed", guard=True).facts
             except FaultRaised:
                 return Ran()
             finally:

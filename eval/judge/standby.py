@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from eval.cuda.driver import CudaDriverError
-from eval.judge.faults import BrokenJudgeError, FaultRaised
+from eval.judge.faults import BrokenJudgeError, FaultRaised, JudgeError
 from eval.judge.memory_plan import room_for_another
 from eval.judge.regions import DeviceRegion, Region
 from eval.judge.runner import Runner
@@ -67,8 +67,10 @@ class Standby:
         self._in_use = [region for region in self._in_use if region is not place.region]
         if place.runner is not None:
             place.runner.end()
-            self._collect()
-            self._dying = place.runner
+            try:
+                self._collect()
+            finally:
+                self._dying = place.runner
 
     def _collect(self) -> None:
         """Wait until nothing is left of the runner that was retired.
@@ -78,9 +80,8 @@ class Standby:
 
         """
         dying, self._dying = self._dying, None
-        if dying is None:
-            return
-        dying.collect()
+        if dying is not None:
+            dying.collect()
         if not self._zygote.healthy:
             raise BrokenJudgeError("the runner before this one could not be ended")
 
@@ -103,7 +104,14 @@ class Standby:
             self._waiting.append(_Waiting(runner, limits, region))
 
     def free(self, home: DeviceRegion) -> Place:
-        """Return `home`, for a runner that is started in it at once; whoever waits there is ended."""
+        """Return `home`, for a runner that is started in it at once; whoever waits there is ended.
+
+        Raises:
+            JudgeError: a candidate is in it.
+
+        """
+        if any(home is used for used in self._in_use):
+            raise JudgeError("the runner that waited is gone, and there is no other memory")
         for one in [one for one in self._waiting if one.region is home]:
             one.runner.kill()
             self._waiting.remove(one)
@@ -121,7 +129,10 @@ class Standby:
 
     def ready(self, limits: Limits) -> bool:
         """Tell whether one waits that was there when the last candidate was timed, under these limits."""
-        return bool(self._waiting) and self._waiting[0].settled and self._waiting[0].limits == limits
+        if not self._waiting:
+            return False
+        runner, held, _, settled = self._waiting[0]
+        return settled and held == limits and runner.alive()
 
     def settle(self) -> None:
         """Wait until they are ready, and the one before is gone: nothing is at work but what is timed."""

@@ -46,6 +46,8 @@ _SEALED_CALLS = 4
 """Of how many calls of a turn elements are read while the clock runs."""
 _ROUNDS_A_FAMILY = 5
 """So many rounds the contents are of one kind, and those of trusted runners stay as they are."""
+_STRETCH_PART = 0.3
+"""Of the time of a session, in which a turn that is checked in full has to come."""
 _MOST_ROUND_MS = 100.0
 """All contestants' turns of one round together, so that there are many rounds."""
 _random = secrets.SystemRandom()
@@ -117,9 +119,11 @@ class TimingSession:
         self.null_spread_ms = 0.0
         self.event_null_ms = 0.0
         self.checked = self.checked_in_full = 0
-        """Calls of the candidate's that were checked, and of these every element."""
-        self._full_turn: int | None = None
-        """Which of the candidate's turns is checked in full; none while warming up."""
+        """Calls of the candidate's that were checked, and of those that count as samples every element."""
+        self._stretch = 0
+        """Of so many of the candidate's turns one is checked in full; none while warming up."""
+        self._full_places: list[int] = []
+        """Which one, by stretch of turns."""
 
     def _calibrate(self) -> None:
         """Measure what the exchange itself costs, on a trusted runner that calls nothing."""
@@ -136,17 +140,20 @@ class TimingSession:
         self.null_ms, self.null_spread_ms = stats.median(waits), stats.spread(waits)
         self.event_null_ms = stats.median(events)
 
-    def _choose_calls(self, most: int) -> None:
+    def _choose_calls(self, most: int, budget_s: float) -> None:
         """Decide how many calls a turn has, from the times seen while warming up."""
         usual = [(c.trusted, *c.usual_ms) for c in self._contestants if c.usual_ms is not None]
         trusted = [event_ms for trusted, event_ms, _ in usual if trusted]
         together = sum(done_ms for _, _, done_ms in usual)
         waits = any(contestant.waits for contestant in self._contestants)
-        self._set_calls(1 if waits else min(calls_a_turn(min(trusted), together), most, MOST_CALLS))
+        calls = 1 if waits else min(calls_a_turn(min(trusted), together), most, MOST_CALLS)
+        affordable = int(_STRETCH_PART * budget_s * 1e3 / max(calls * together, _LEAST_MS))
+        self._stretch = max(1, min(stats.LEAST_SAMPLES, affordable))
+        self._set_calls(calls)
 
     def _set_calls(self, calls: int) -> None:
         self.calls, self._rounds = calls, 0
-        self._full_turn = 1 + _random.randrange(stats.LEAST_SAMPLES)
+        self._full_places, self.checked_in_full = [], 0
         for contestant in self._contestants:
             contestant.clear()
             contestant.calls, contestant.late_turns = calls, 0
@@ -177,7 +184,7 @@ class TimingSession:
 
         """
         self._warm_up()
-        self._choose_calls(most_calls)
+        self._choose_calls(most_calls, budget_s)
         while not self._try_calls():
             waits = any(contestant.waits for contestant in self._contestants)
             self._set_calls(1 if waits else max(1, self.calls // 4))
@@ -283,12 +290,21 @@ class TimingSession:
 
     def _check(self, contestant: Contestant, batch: list[Prepared], outputs: list[list[TensorDesc]]) -> None:
         """Look at one call, that is drawn now: some rows of its outputs, or all."""
-        in_full = len(contestant.event_ms) == self._full_turn or _random.random() < _FULL_SHARE
+        in_full = self._is_drawn(len(contestant.event_ms) - 1) or _random.random() < _FULL_SHARE
         if not in_full and not contestant.caller.looks_quickly and _random.random() >= _CHECK_SHARE:
             return
         index = _random.randrange(len(batch))
         found = [contestant.region.tensor(desc) for desc in outputs[index]]
         self.verify(contestant, batch[index], found, in_full=in_full)
+
+    def _is_drawn(self, turn: int) -> bool:
+        """Tell whether this turn, the first is 0, is to be checked in full; of each stretch one is."""
+        if not self._stretch:
+            return False
+        stretch, place = divmod(turn, self._stretch)
+        if stretch == len(self._full_places):
+            self._full_places.append(_random.randrange(self._stretch))
+        return place == self._full_places[stretch]
 
     def verify(
         self, contestant: Contestant, prepared: Prepared, outputs: list[torch.Tensor], *, in_full: bool

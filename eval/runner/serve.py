@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from eval.runner.arena import ArenaMemory
 from eval.runner.memory import HostMemory
 from eval.runner.sandbox import SandboxPolicy, enter
 from eval.runner.session import Session
+from eval.runner.stopwatch import Stopwatch
 
 _START_SECONDS = 60.0
 _IDLE_SECONDS = 3600.0
@@ -46,7 +48,8 @@ def serve(socket_fd: int, output_fd: int, *pages: int) -> int:
         assert isinstance(memory, HostMemory)
         session = DrySession(memory, scratch)
     else:
-        session = Session(memory, scratch, channel.send, gate)
+        stopwatch = Stopwatch(gate, b64decode(start["programs"])) if gate is not None else None
+        session = Session(memory, scratch, channel.send, stopwatch)
     channel.send({"ready": True, **report.model_dump(mode="json")})
     return _answer_all(channel, session)
 

@@ -16,7 +16,6 @@ from typing import Any
 
 import torch
 
-from eval.gate import Gate
 from eval.plain import decode
 from eval.runner import cache_pack, outputs
 from eval.runner.arena import ArenaMemory
@@ -36,19 +35,16 @@ class Session:
 
     def __init__(
         self, memory: HostMemory | ArenaMemory, scratch: Path, tell: Callable[[dict[str, Any]], None],
-        gate: Gate | None,
+        stopwatch: Stopwatch | None,
     ) -> None:  # fmt: skip
-        """`tell` sends the judge what it hears before the answer.
-
-        `gate`, on a GPU alone, is where the judge shows the inputs of timed calls.
-        """
+        """`tell` sends the judge what it hears before the answer; a `stopwatch` is there on a GPU alone."""
         self._memory = memory
         self._tell = tell
         self._path = scratch / "candidate.py"
-        self._cuda = gate is not None
+        self._cuda = stopwatch is not None
         self._plan = ConfigPlan()
-        self._plan.install(interpret=gate is None)
-        self._stopwatch = Stopwatch(gate) if gate is not None else None
+        self._plan.install(interpret=stopwatch is None)
+        self._stopwatch = stopwatch
         self._source: list[str] = []
         self._module: Any = None
         self._seal: Seal
@@ -69,7 +65,7 @@ class Session:
         """Answer one request; what the candidate raises becomes an ``error``."""
         operations = {
             "load": self._load, "instance": self._instance, "call": self._call, "timed": self._timed,
-            "facts": self._facts, "null": self._null, "timings": self._timings,
+            "null": self._null, "timings": self._timings,
             "profile": self._profile, "source": self._take_source, "lacks": self._lacks,
             "adopt": self._adopt,
             "state": self._write_state, "cache": self._fill_cache, "seen": self._tell_seen,
@@ -162,7 +158,7 @@ class Session:
             report, self._held = self._report(self._result_of(message))
         finally:
             self._remember()
-        return report
+        return {**report, "facts": self._facts()}
 
     def _result_of(self, message: dict[str, Any]) -> Any:
         model, inputs = self._instances[message["key"]], self._inputs(message["inputs"])
@@ -213,7 +209,7 @@ class Session:
                 ms = self._stopwatch.time(works, hidden, partial(self._announce, message["nonce"]))
         finally:
             gc.enable()
-        return {"ms": ms, "facts": self._facts(message)}
+        return {"ms": ms, "facts": self._facts()}
 
     def _announce(self, nonce: str, results: list[Any]) -> None:
         """Tell where outputs lie that may not have been written yet."""
@@ -251,8 +247,8 @@ class Session:
             report["too_large"] = True
         return report, held
 
-    def _facts(self, _message: dict[str, Any]) -> dict[str, Any]:
-        """Say the rest about the last call, once the clock has stopped."""
+    def _facts(self) -> dict[str, Any]:
+        """Say the rest about the last call."""
         ranges = outputs.storage_ranges(self._held)
         return {
             "aliases_input": outputs.overlap(ranges, self._given),
@@ -272,7 +268,7 @@ class Session:
 
         self._stopwatch.wake()
         ms = self._stopwatch.time([lambda: None] * count, [[]] * count, describe)
-        return {"ms": ms, "facts": self._facts(message)}
+        return {"ms": ms, "facts": self._facts()}
 
     def _timings(self, _message: dict[str, Any]) -> dict[str, Any]:
         return {"timings": self._plan.times()[:64]}

@@ -24,12 +24,13 @@ Span = tuple[int, int, int]
 class Stopwatch:
     """Queues each call behind a gate, its inputs' unveiling and a sweep of the L2, and times it."""
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, gate: Gate, programs: bytes) -> None:
+        """`programs` is what `assembled` gave on this GPU."""
         torch.cuda.init()
         properties = torch.cuda.get_device_properties(0)
         self._gate = gate
         self._page = register(gate.address, SIZE_BYTES)
-        self._programs = Programs(properties.multi_processor_count)
+        self._programs = Programs(properties.multi_processor_count, programs)
         self._key = torch.zeros(KEY_BYTES, dtype=torch.uint8, device="cuda")
         self._other = torch.zeros(2 * properties.L2_cache_size, dtype=torch.uint8, device="cuda")
         self._pairs: list[tuple[Any, Any]] = []
