@@ -296,6 +296,12 @@ def test_scope_from_the_text(code, parameters, kernels):
         )
 
 
+@pytest.mark.parametrize(("chain", "legal"), [("4 < N < 9", True), ("4 > N > 9", None), ("4 < N <= 9", None)])
+def test_comparisons_in_a_chain_are_told_apart(chain, legal):
+    before, after = (tuned(ORIGINALS, host=SOMETIMES.replace("N > 9", test)) for test in ("4 < N < 9", chain))
+    assert checked(after, current=before, scope="parameters").legal is legal
+
+
 def test_scope_says_what_differs_and_where():
     (fill, cat) = sorted(checked(tuned(ORIGINALS, host=FUSED), scope="kernels").violations, key=str)[::-1]
     assert "library operator `cat` is called never, in the current code once" in cat.message + fill.message

@@ -100,11 +100,8 @@ class Values:
     def _composed(self, node: ast.expr, state: State) -> Valued:
         """Every other expression: its parts in order; what may be skipped happens at least never."""
         parts = [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)]
-        signs = ",".join(
-            type(op).__name__ for op in ast.iter_child_nodes(node) if isinstance(op, ast.operator)
-        )
-        operator = getattr(node, "op", None)
-        label = f"{type(node).__name__}{type(operator).__name__ if operator else signs}"
+        operators = [node.op] if hasattr(node, "op") else getattr(node, "ops", [])
+        label = type(node).__name__ + ",".join(type(operator).__name__ for operator in operators)
         for after, texts in self.all(parts, state):
             last = _maybe(after, len(state.events)) if isinstance(node, ast.BoolOp) else after
             if isinstance(node, ast.Subscript):
