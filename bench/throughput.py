@@ -195,6 +195,7 @@ def judged(
     done: list[float] = []
     outcomes: dict[int, str] = {}
     took: dict[int, float | None] = {}
+    timed_beside: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "bench.db") as store:
         before = sum(state.busy_s for state in executor.states())
         start = time.perf_counter()
@@ -207,6 +208,8 @@ def judged(
                     status = verdict.status if verdict is not None else "error"
                     outcomes[one.attempt.reply.sample] = f"{status}: {kind}" if kind else status
                     took[one.attempt.reply.sample] = verdict.seconds if verdict is not None else None
+                    timing = getattr(verdict, "timing", None)
+                    timed_beside.update([timing.baselines] if timing is not None else [])
             except KeyboardInterrupt:
                 if not done:
                     raise
@@ -215,7 +218,7 @@ def judged(
         "candidates": len(done), "of": len(replies), "slots": executor.slots, "seconds": done[-1],
         "per_minute": 60 * len(done) / done[-1], "first_s": done[0],
         "outcomes": dict(Counter(outcomes.values())), "by_candidate": [outcomes[n] for n in sorted(outcomes)],
-        "judge_s_by_candidate": [took[n] for n in sorted(took)],
+        "judge_s_by_candidate": [took[n] for n in sorted(took)], "timed_beside": dict(timed_beside),
         "steady_s": steady(done), "steady": window(done, executor.slots),
         "slots_busy": slots / (done[-1] * executor.slots), "gpu_busy": busy.share(start + done[0]),
     }  # fmt: skip
