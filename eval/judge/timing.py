@@ -18,6 +18,7 @@ import torch
 
 from eval.gate import MOST_CALLS
 from eval.judge import audit, stats
+from eval.judge.drawn_turns import DrawnTurns
 from eval.judge.faults import BaselineFailedError, FaultRaised, incorrect
 from eval.judge.hiding import OPEN_KEY, Hiding
 from eval.judge.readout import Readout
@@ -122,8 +123,7 @@ class TimingSession:
         """Calls of the candidate's that were checked, and of those that count as samples every element."""
         self._stretch = 0
         """Of so many of the candidate's turns one is checked in full; none while warming up."""
-        self._full_places: list[int] = []
-        """Which one, by stretch of turns."""
+        self._drawn = DrawnTurns(self._stretch)
 
     def _calibrate(self) -> None:
         """Measure what the exchange itself costs, on a trusted runner that calls nothing."""
@@ -153,7 +153,7 @@ class TimingSession:
 
     def _set_calls(self, calls: int) -> None:
         self.calls, self._rounds = calls, 0
-        self._full_places, self.checked_in_full = [], 0
+        self._drawn, self.checked_in_full = DrawnTurns(self._stretch), 0
         for contestant in self._contestants:
             contestant.clear()
             contestant.calls, contestant.late_turns = calls, 0
@@ -290,21 +290,12 @@ class TimingSession:
 
     def _check(self, contestant: Contestant, batch: list[Prepared], outputs: list[list[TensorDesc]]) -> None:
         """Look at one call, that is drawn now: some rows of its outputs, or all."""
-        in_full = self._is_drawn(len(contestant.event_ms) - 1) or _random.random() < _FULL_SHARE
+        in_full = len(contestant.event_ms) - 1 in self._drawn or _random.random() < _FULL_SHARE
         if not in_full and not contestant.caller.looks_quickly and _random.random() >= _CHECK_SHARE:
             return
         index = _random.randrange(len(batch))
         found = [contestant.region.tensor(desc) for desc in outputs[index]]
         self.verify(contestant, batch[index], found, in_full=in_full)
-
-    def _is_drawn(self, turn: int) -> bool:
-        """Tell whether this turn, the first is 0, is to be checked in full; of each stretch one is."""
-        if not self._stretch:
-            return False
-        stretch, place = divmod(turn, self._stretch)
-        if stretch == len(self._full_places):
-            self._full_places.append(_random.randrange(self._stretch))
-        return place == self._full_places[stretch]
 
     def verify(
         self, contestant: Contestant, prepared: Prepared, outputs: list[torch.Tensor], *, in_full: bool
