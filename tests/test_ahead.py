@@ -15,6 +15,7 @@ from eval.dry_launch.compiling import AheadCompiler, Target
 from eval.dry_launch.launcher import properties
 from eval.judge.ahead import Ahead
 from eval.judge.faults import BrokenJudgeError
+from eval.judge.lookahead import Lookahead
 from eval.judge.processes import Zygote
 from eval.judge.proposals import references
 from eval.judge.reference import CaseReference, size_case
@@ -153,6 +154,30 @@ def test_what_was_announced_is_handed_over_once(ahead, tmp_path):
     data = ahead.take(work(TUNED), 120)
     assert cache_pack.unpack(data, tmp_path / "cache") >= 4
     assert ahead.take(work(TUNED)) is None
+
+
+def test_what_was_compiled_stays_with_its_job_until_that_has_its_verdict(ahead):
+    with closing(Zygote(cuda=False)) as runners:
+        lookahead = Lookahead(runners)
+        lookahead._ahead = ahead
+        first, second, third = work(TUNED), work(f"{TUNED}\n# the next"), work(HONEST)
+        assert until(ahead.ready, 120)
+        for one in (first, second):
+            ahead.announce(one)
+        assert until(lambda: not (ahead.compiles(first) or ahead.compiles(second)), 120)
+        lookahead.begin(first)
+        data = lookahead.cache()
+        assert data
+        assert lookahead.cache() is data
+        beside = lookahead.compiled(second)
+        assert beside
+        lookahead.end()
+        assert lookahead.cache() is None
+        lookahead.begin(second)
+        assert lookahead.cache() is beside
+        lookahead.begin(third)  # what had begun beside another did not come
+        assert lookahead.compiled(second) is None
+        lookahead._ahead = None
 
 
 def test_nothing_is_done_for_code_that_is_refused_and_little_for_what_never_comes(ahead):

@@ -9,8 +9,6 @@ from eval.judge import baton
 from eval.judge.faults import BrokenJudgeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from eval.judge.device_trial import DeviceTrial
     from eval.records import Job
 
@@ -21,9 +19,8 @@ _PATIENCE_SECONDS = 60.0
 class Begun:
     """Works from the moment it is made, while the thread that made it waits for its own candidate."""
 
-    def __init__(self, job: Job, trial: DeviceTrial, cache: Callable[[], bytes | None]) -> None:
-        """`cache` gives what was compiled ahead for the job, as often as it is asked."""
-        self.job, self.cache, self._trial = job, cache, trial
+    def __init__(self, job: Job, trial: DeviceTrial) -> None:
+        self.job, self._trial = job, trial
         self._failure: BaseException | None = None
         self._done, self._asked_for = threading.Event(), threading.Event()
         self._over = False

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import platform
 import sys
-from functools import cache as once
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -89,13 +88,12 @@ class Bench:
                 self._lookahead.end()
             return self._stage.decided(job, tried)
 
-    def _tried(self, lookahead: Lookahead, alone: bool, job: Job) -> Verdict:
+    def _tried(self, lookahead: Lookahead, only_size: bool, job: Job) -> Verdict:
         """Try a job on one size; where it is not the only one, nothing of another begins between them."""
         from eval.judge.device_trial import Baselines
 
-        cache = lookahead.cache
         if self._begun is not None and self._begun.job == job and self._fits(job):
-            trial, cache = self._begun.taken(), self._begun.cache
+            trial = self._begun.taken()
             self._begun = None
             if trial is not None:
                 return trial.judge()
@@ -106,8 +104,8 @@ class Bench:
                 self._baselines.close()
                 self._baselines = None
             self._baselines = Baselines(job, self._zygote, following=lookahead.following)
-        begin = partial(self._begin_next, self._baselines, lookahead) if alone else _nothing
-        return self._trial(job, self._baselines, lookahead, cache, begin).judge()
+        begin = partial(self._begin_next, self._baselines, lookahead) if only_size else _nothing
+        return self._trial(job, self._baselines, lookahead, lookahead.cache, begin).judge()
 
     def _fits(self, job: Job) -> bool:
         return self._baselines is not None and self._baselines.fits(job)
@@ -136,9 +134,10 @@ class Bench:
         job = lookahead.next(baselines)
         if job is None:
             return
-        cache, begin = once(partial(lookahead.compiled, job)), partial(self._begin_next, baselines, lookahead)
+        cache, begin = partial(lookahead.compiled, job), partial(self._begin_next, baselines, lookahead)
+        trial = self._trial(job, baselines, lookahead, cache, begin)
         with contextlib.suppress(RuntimeError):  # there are too many threads
-            self._begun = Begun(job, self._trial(job, baselines, lookahead, cache, begin), cache)
+            self._begun = Begun(job, trial)
 
     def close(self) -> None:
         """End all runners."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from eval.judge.processes import Zygote
     from eval.judge.reference import CaseReference
     from eval.judge.runner import Runner
-    from eval.records import Environment, FailedPhase, Job, Verdict
+    from eval.records import Environment, Job, Verdict
 
 __all__ = ["Baselines", "DeviceTrial"]
 
@@ -41,7 +41,6 @@ _PROFILE_REPEAT = 3
 _WAITING = 2
 """Runners that are to be there or on their way when a candidate was timed: the next one begins in one of
 them, and one takes as long to start as what lies between the times of two candidates."""
-_BY_COMPANY: tuple[FailedPhase, ...] = ("timeout", "memory", "crash")
 _DISAGREED = "the runner's events and the judge's clock disagreed"
 
 
@@ -102,8 +101,12 @@ class DeviceTrial(Trial):
 
     @property
     def may_be_the_company(self) -> bool:
-        """Tell whether what is wrong may be the work of the candidate that was tried at the same time."""
-        return isinstance(self._fault, Failed) and self._fault.phase in _BY_COMPANY
+        """Tell whether what is wrong may be the work of the candidate that was tried at the same time.
+
+        That one may take time, cores and memory, on the GPU too, for want of which anything may fail that
+        runs; it reaches no value that this one computes.
+        """
+        return self._place is not None and isinstance(self._fault, Failed)
 
     def judge(self) -> Verdict:
         """Return the verdict; only our own failures raise.
@@ -134,11 +137,15 @@ class DeviceTrial(Trial):
         small = max(needs, default=0)
         small += transfer_bytes([*cases, *variants], DeviceRegion.align)
         assert small <= split, "scaled cases are larger than the official one"
+        self._correct = self._placed(cases)
+
+    def _placed(self, cases: list[CaseReference]) -> Correctness:
+        """Load the candidate into a runner, and call it on these cases."""
         self._place = place = self._lookahead.place(self._job, self._baselines)
         runner = self._runner_in(place)
         self._place = Place(place.region, runner)
         seed(runner, place.region, self._cache())
-        self._correct = self._correctness(runner, place.region, cases, [])
+        return self._correctness(runner, place.region, cases, [])
 
     def _measure(self) -> None:
         assert self._place is not None
@@ -149,17 +156,9 @@ class DeviceTrial(Trial):
         self._when_timed()
         variants = self._references(self._job.problem.variants)
         self._add_variants(self._correct, variants)
-        if not self._place.runner.alive() and self._alone():
-            self._add_variants(self._again(), variants)
-
-    def _again(self) -> Correctness:
-        """Load the candidate into a new runner; the one before died in company."""
-        self.end()
-        self._place = place = self._lookahead.place(self._job, self._baselines)
-        self._place = Place(place.region, self._runner_in(place))
-        assert self._place.runner is not None
-        seed(self._place.runner, place.region, self._cache())
-        return self._correctness(self._place.runner, place.region, [], [])
+        if not self._place.runner.alive() and self._alone():  # it died in company
+            self.end()
+            self._add_variants(self._placed([]), variants)
 
     def interrupt(self) -> None:
         """End the candidate under another thread that is in `begin`, which then ends soon."""

@@ -32,8 +32,8 @@ class Lookahead:
         self._announced: list[Job] = []
         self._job: Job | None = None
         self._following: list[Job] = []
-        self._cache: bytes | None = None
-        self._asked = False
+        self._compiled: dict[str, bytes | None] = {}
+        """What was compiled for the job that has come, and for the one that began beside it, by key."""
 
     def announce(self, job: Job) -> None:
         """Take note of a job that may come soon, the soonest first."""
@@ -46,7 +46,8 @@ class Lookahead:
 
     def begin(self, job: Job) -> None:
         """Say which job has come; the others that were announced are still to come."""
-        self._job, self._cache, self._asked = job, None, False
+        self._job, key = job, job_key(job)
+        self._compiled = {key: self._compiled[key]} if key in self._compiled else {}
         self._following = [one for one in self._announced if one != job]
         self._announced = []
 
@@ -69,20 +70,23 @@ class Lookahead:
 
     def cache(self) -> bytes | None:
         """Return what was compiled for the job that has come, all its sizes at once."""
-        if not self._asked and self._job is not None:
-            self._cache = self.compiled(self._job)
-        self._asked = True
-        return self._cache
+        return self.compiled(self._job) if self._job is not None else None
 
     def compiled(self, job: Job) -> bytes | None:
-        """Return what was compiled for a job, once; the turn of one that has come waits for it."""
-        return self._ahead.take(job) if self._ahead is not None else None
+        """Return what was compiled for a job, and wait for it a little the first time."""
+        key = job_key(job)
+        if key not in self._compiled:
+            self._compiled[key] = self._ahead.take(job) if self._ahead is not None else None
+        return self._compiled[key]
 
     def end(self) -> None:
         """Let go of what was made for the job; it has its verdict."""
-        if not self._asked and self._ahead is not None and self._job is not None:
-            self._ahead.forget(job_key(self._job))
-        self._job = self._cache = None
+        if self._job is not None:
+            key = job_key(self._job)
+            self._compiled.pop(key, None)
+            if self._ahead is not None:
+                self._ahead.forget(key)
+        self._job = None
 
     def place(self, job: Job, baselines: Baselines) -> Place:
         """Return where to judge `job`: with the runner that waits, or where none does in a fresh one."""
