@@ -5,7 +5,6 @@ The problem is ``x * factor + 1`` on a few elements, so that a candidate is judg
 
 from __future__ import annotations
 
-import os
 import textwrap
 import time
 from pathlib import Path
@@ -182,7 +181,6 @@ def until(true, seconds=20.0):
 
 def exists(pid):
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):  # the second where it went while it was read
         return False
-    return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
