@@ -4,12 +4,14 @@ Usage: python -m eval.judge.ahead_worker SOCKET_FD
 
 It is told the GPU, then of jobs, each with its text in a descriptor. It answers with a job's key when the
 compiler alone is at work on it, and then with a descriptor of what was compiled, empty where nothing was.
-It ends with the judge, and what it started ends with it.
+Several jobs are worked on at once, each in a thread: most of the time of one goes to a few steps that no
+number of cores makes shorter. It ends with the judge, and what it started ends with it.
 """
 
 from __future__ import annotations
 
 import os
+import queue
 import signal
 import socket
 import sys
@@ -17,11 +19,12 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
 
 from eval import rules
 from eval.dry_launch.compiling import AheadCompiler, Target
+from eval.judge import baton
 from eval.judge.ahead import packed_file
 from eval.judge.faults import BrokenJudgeError, JudgeError
 from eval.judge.processes import Zygote
@@ -31,23 +34,33 @@ from eval.runner import linux
 from eval.runner.sandbox import kill_tree
 
 _NICENESS = 10
+_AT_ONCE = 3
+"""Jobs that are worked on at once."""
 _START_SECONDS, _IDLE_SECONDS, _PATIENCE_SECONDS = 60.0, 3600.0, 2.0
 
 
-class _Task(NamedTuple):
+@dataclass(eq=False)
+class _Task:
     key: str
     text: bytes
+    runner: int | None = None
+    """The process that works on it."""
+    wanted: bool = True
+
+    def drop(self) -> None:
+        """End what works on it."""
+        self.wanted = False
+        if self.runner is not None:
+            kill_tree(self.runner)
 
 
 class _Inbox:
-    """What was announced and not forgotten, in order; a thread fills it."""
+    """What was announced and not forgotten, in order; a thread fills it, several take from it."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._waiting: dict[str, _Task] = {}
-        self._current: str | None = None
-        """Key of the job that is worked on; None where that is not wanted any more."""
-        self._runner: int | None = None
+        self._taken: set[_Task] = set()
         self._ended = False
 
     def add(self, task: _Task) -> None:
@@ -59,21 +72,17 @@ class _Inbox:
         """Drop a job; the runner that works on it is killed."""
         with self._changed:
             self._waiting.pop(key, None)
-            if self._current == key:
-                self._current = None
-                self._end_runner()
-
-    def _end_runner(self) -> None:
-        if self._runner is not None:
-            kill_tree(self._runner)
+            for task in self._taken:
+                if task.key == key:
+                    task.drop()
 
     def end(self) -> None:
         with self._changed:
             self._ended = True
             self._waiting.clear()
-            self._current = None
-            self._end_runner()
-            self._changed.notify()
+            for task in self._taken:
+                task.drop()
+            self._changed.notify_all()
 
     def next(self) -> _Task | None:
         """Return the job that was announced first, waiting for it; None at the end."""
@@ -82,15 +91,20 @@ class _Inbox:
             if self._ended:
                 return None
             task = self._waiting.pop(next(iter(self._waiting)))
-            self._current, self._runner = task.key, None
+            self._taken.add(task)
             return task
 
-    def at_work(self, runner: int | None) -> None:
-        """Take note of the process that works on the current job."""
+    def at_work(self, task: _Task, runner: int | None) -> None:
+        """Take note of the process that works on a job; where that is not wanted any more, end it."""
         with self._changed:
-            self._runner = runner
-            if self._current is None:
-                self._end_runner()
+            task.runner = runner
+            if not task.wanted:
+                task.drop()
+
+    def done(self, task: _Task) -> None:
+        """Let go of a job that was taken."""
+        with self._changed:
+            self._taken.discard(task)
 
 
 def main() -> None:
@@ -100,7 +114,7 @@ def main() -> None:
     os.nice(_NICENESS)
     channel = Channel(socket.socket(fileno=int(sys.argv[1])))
     setting = channel.receive(_START_SECONDS)
-    inbox = _Inbox()
+    inbox, ended = _Inbox(), queue.SimpleQueue[BaseException | None]()
     threading.Thread(target=_read, args=(channel, inbox), daemon=True).start()
     with closing(Zygote(cuda=False, dry=True)) as zygote:
         target = Target.model_validate(setting["target"])
@@ -108,12 +122,33 @@ def main() -> None:
         assert zygote.versions
         try:
             channel.send({"ready": True})
-            while (task := inbox.next()) is not None:
+        except (ChannelClosedError, ChannelTimeoutError):
+            return
+        for _ in range(_AT_ONCE):
+            threading.Thread(target=_work, args=(compiler, channel, inbox, ended), daemon=True).start()
+        failure = ended.get()
+        if failure is not None:
+            raise failure
+
+
+def _work(
+    compiler: AheadCompiler, channel: Channel, inbox: _Inbox,
+    ended: queue.SimpleQueue[BaseException | None],
+) -> None:  # fmt: skip
+    """Compile one job after another; with the first of several threads that ends, all end."""
+    try:
+        while (task := inbox.next()) is not None:
+            with baton.held():
                 data = _compiled(compiler, task, inbox, partial(channel.send, {"key": task.key}))
                 with packed_file(data) as fd:
                     channel.send({"key": task.key}, [fd])
-        except (ChannelClosedError, ChannelTimeoutError):
-            return
+            inbox.done(task)
+    except (ChannelClosedError, ChannelTimeoutError):
+        ended.put(None)
+    except BaseException as failure:  # noqa: BLE001 - raised again where it is waited for
+        ended.put(failure)
+    else:
+        ended.put(None)
 
 
 def _read(channel: Channel, inbox: _Inbox) -> None:
@@ -140,7 +175,7 @@ def _compiled(compiler: AheadCompiler, task: _Task, inbox: _Inbox, all_noted: Ca
     if rules.static_verdict(rules.check_code(job.code, mode=job.rules)) is not None:
         return b""
     try:
-        return compiler.compile(job, inbox.at_work, all_noted)
+        return compiler.compile(job, partial(inbox.at_work, task), all_noted)
     except BrokenJudgeError:
         raise
     except JudgeError:
