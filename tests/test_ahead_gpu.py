@@ -72,7 +72,7 @@ def test_what_began_beside_the_candidate_before_is_judged_as_what_comes_fresh():
             assert (began is None) == (place in {0, 2})  # nothing begins beside what is wrong
             told.append(judged(bench, jobs, place))
             assert began is None or until(lambda gone=began: not exists(gone.pid))
-            assert len(bench._baselines.spares) == 2
+            assert len(bench._baselines.spares) == 3
             assert bench._lookahead._standby._second is None
     assert [one.status for one in told] == [one.status for one in alone]
     assert [one.guarantees for one in told] == [one.guarantees for one in alone]

@@ -14,6 +14,7 @@ from eval.judge import baton, gpu
 from eval.judge.audit import disputed, once_more
 from eval.judge.baselines import Baselines, official_case
 from eval.judge.calls import Caller
+from eval.judge.company import may_be_the_company
 from eval.judge.faults import BaselineFailedError, Fault, FaultRaised, rejected
 from eval.judge.regions import DeviceRegion, Region, bytes_needed
 from eval.judge.result import build_timing, corrected, unsettled
@@ -22,7 +23,6 @@ from eval.judge.standby import Place, seed
 from eval.judge.timing import Contestant, TimingSession
 from eval.judge.trial import Trial, fault_of
 from eval.judge.weights import transfer_bytes
-from eval.records import Failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,9 +38,9 @@ __all__ = ["Baselines", "DeviceTrial"]
 
 _BUDGET_SECONDS = 5.0
 _PROFILE_REPEAT = 3
-_WAITING = 2
-"""Runners that are to be there or on their way when a candidate was timed: the next one begins in one of
-them, and one takes as long to start as what lies between the times of two candidates."""
+_WAITING = 3
+"""Runners that are to be there or on their way when a candidate is timed: the next one begins in one of them
+once it was, and those that fail at once use up more than are started meanwhile."""
 _DISAGREED = "the runner's events and the judge's clock disagreed"
 
 
@@ -101,12 +101,8 @@ class DeviceTrial(Trial):
 
     @property
     def may_be_the_company(self) -> bool:
-        """Tell whether what is wrong may be the work of the candidate that was tried at the same time.
-
-        That one may take time, cores and memory, on the GPU too, for want of which anything may fail that
-        runs; it reaches no value that this one computes.
-        """
-        return self._place is not None and isinstance(self._fault, Failed)
+        """Tell whether what is wrong may be the work of the candidate that was tried at the same time."""
+        return self._place is not None and may_be_the_company(self._fault)
 
     def judge(self) -> Verdict:
         """Return the verdict; only our own failures raise.
@@ -198,9 +194,9 @@ class DeviceTrial(Trial):
         caller.checked_call(runner, case, signature, family, key=key, in_full=not timed, forced=None)
         if not timed:
             return
+        self._lookahead.prepare(self._baselines, waiting=_WAITING, most=2)
         candidate = Contestant("candidate", runner, region, caller, key, trusted=False)
         turns = self._take_turns(candidate)
-        self._lookahead.prepare(self._baselines, waiting=_WAITING)
         contestants = turns.contestants
         if not turns.session.checked_in_full:  # of calls so long that their time was over before that turn
             caller.checked_call(runner, case, signature, caller.dense[0], key=key, forced=None)
@@ -241,7 +237,7 @@ class DeviceTrial(Trial):
             self._baselines.without(failure)
             candidate.clear()
             return None
-        drift = times.drift(role, corrected(turns.session, canary.event_ms))
+        drift = times.drift(role, corrected(turns.session, canary.samples_ms))
         steady = abs(drift) <= DRIFT_LIMIT and not _doubts(candidate, turns)
         # One trusted runner alone bounds the exchange too narrowly to accuse anybody.
         if steady and disputed(candidate, [canary]) is None:
@@ -319,4 +315,4 @@ class DeviceTrial(Trial):
 
 def _doubts(candidate: Contestant, turns: _Turns) -> list[str]:
     every = [candidate, *turns.contestants]
-    return unsettled({c.role: corrected(turns.session, c.event_ms) for c in every}, turns.clocks)
+    return unsettled({c.role: corrected(turns.session, c.samples_ms) for c in every}, turns.clocks)

@@ -92,12 +92,12 @@ class Lookahead:
         """Return where to judge `job`: with the runner that waits, or where none does in a fresh one."""
         return self._standby.take(job.limits) or self._standby.free(baselines.candidate_region)
 
-    def prepare(self, baselines: Baselines, *, waiting: int) -> None:
-        """Start a runner where fewer than these wait, and as many jobs are to come beside these baselines.
+    def prepare(self, baselines: Baselines, *, waiting: int, most: int = 1) -> None:
+        """Start up to `most` runners where fewer than `waiting` are there, and as many jobs are to come.
 
-        Several at once take nearly as long as one after another: the driver opens CUDA for one at a time.
+        Those count that are timed beside these baselines. The driver opens CUDA for one after another.
         """
-        for job in self._following[self._standby.count : waiting][:1]:
+        for job in self._following[self._standby.count : waiting][:most]:
             if baselines.apart and baselines.fits(job):
                 self._standby.begin(baselines.candidate_region, baselines.spares, job.limits)
 
@@ -106,7 +106,7 @@ class Lookahead:
         self._standby.retire(place)
 
     def settle(self) -> None:
-        """Wait until nothing of the candidates before and after touches the GPU."""
+        """Wait until nothing of the candidate before touches the GPU."""
         self._standby.settle()
 
     def drop(self) -> None:

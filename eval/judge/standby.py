@@ -39,8 +39,6 @@ class _Waiting(NamedTuple):
     runner: Runner
     limits: Limits
     region: DeviceRegion
-    settled: bool = False
-    """Whether it is known to be inside its walls."""
 
 
 class Standby:
@@ -128,16 +126,23 @@ class Standby:
         return self._second
 
     def ready(self, limits: Limits) -> bool:
-        """Tell whether one waits that was there when the last candidate was timed, under these limits."""
+        """Tell whether one waits, or is about to, under these limits."""
         if not self._waiting:
             return False
-        runner, held, _, settled = self._waiting[0]
-        return settled and held == limits and runner.alive()
+        runner, held, _ = self._waiting[0]
+        return held == limits and runner.alive()
 
     def settle(self) -> None:
-        """Wait until they are ready, and the one before is gone: nothing is at work but what is timed."""
+        """Wait until nothing is left of the one before, so that it touches nothing that is timed.
+
+        Those that wait may still be opening CUDA. They know of no candidate, and times do not show it
+        (docs/timing.md).
+
+        Raises:
+            BrokenJudgeError: it cannot be ended.
+
+        """
         self._collect()
-        self._waiting = [one._replace(settled=True) for one in self._waiting if _entered(one.runner)]
 
     def take(self, limits: Limits) -> Place | None:
         """Return the runner that waits for this candidate, whose time begins now; None where there is none.
@@ -145,7 +150,7 @@ class Standby:
         That is so too where the next one was made under other limits.
         """
         if self._waiting:
-            runner, held, region, _ = self._waiting.pop(0)
+            runner, held, region = self._waiting.pop(0)
             if _entered(runner) and held == limits and runner.alive():
                 self._in_use.append(region)
                 return Place(region, runner)
