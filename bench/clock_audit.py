@@ -73,8 +73,8 @@ def trials(ring: Ring, arguments: argparse.Namespace) -> dict[str, Any]:
         disputed += audit.disputed(candidate, trusted) is not None
         residuals.append(1e3 * audit.residual_ms(candidate, trusted))
         bounds.append(1e3 * audit.bound_ms(candidate, trusted))
-        samples.append(len(candidate.event_ms))
-        events.append(statistics.median(candidate.event_ms))
+        samples.append(len(candidate.samples_ms))
+        events.append(statistics.median(candidate.samples_ms))
     return {
         "trials": arguments.trials,
         "disputed": disputed,

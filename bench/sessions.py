@@ -22,7 +22,8 @@ class Ring:
     """Contestants of one job; each has device memory of its own, dealt among all as the judge does it."""
 
     def __init__(self, job: Job, zygote: Zygote, places: int) -> None:
-        """Make room for `places` contestants."""
+        """Make room for `places` contestants, and have as many threads as the judge has."""
+        torch.set_num_threads(1)
         self.job, self._zygote = job, zygote
         self.baselines = Baselines(job.model_copy(update={"timing": False, "current_code": None}), zygote)
         lines = self.baselines

@@ -1,7 +1,8 @@
 """How good is the clock? Run on a CUDA GPU; each part writes a JSON file, row by row, and all
 of them one table.
 
-nsight           the judge's medians beside Nsight Compute's gpu__time_duration, from 5 us to 8 ms
+nsight           the judge's medians beside Nsight Compute's gpu__time_duration, from 5 us to 8 ms, in the
+                 same memory, in several sessions with memory of their own
 aa               the expert solution against itself: how often it is called a gain
 power            a true gain of 3 % and a true loss of 2 %: how often they are called so
 reproducibility  20 candidates judged twice in fresh processes, on the first GPU
@@ -9,18 +10,16 @@ identity         the reference handed in as the candidate, for ten operators
 seed             eager, compile, current code, expert solution, copy and floor beside do_bench
 
 Usage: python bench/timing.py --output FOLDER [--parts nsight,aa,...] [--pairs N] [--seconds S]
-                              [--most-seconds S]
+                              [--most-seconds S] [--repeats N]
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -29,8 +28,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from beside_nsight import nsight_ms
 from sessions import Ring
-from timing_code import BEHIND_A_SWEEP, COPY, DO_BENCH, OPERATOR, OPERATORS, SLOWED
+from timing_code import COPY, DO_BENCH, OPERATOR, OPERATORS, SLOWED
 
 from eval import Judge, JudgeFailedError, Verdict
 from eval.judge.gpu import copy_gb_per_s, identity
@@ -47,11 +47,6 @@ SEED = load_problem("cumsum_exclusive")
 assert SEED.solution is not None
 assert SEED.current_code is not None
 SOLUTION, CURRENT = SEED.solution.read_text(), SEED.current_code
-DURATION, NCU_CALLS = "gpu__time_duration.sum", 40
-NCU_OPTIONS = (
-    "--profile-from-start", "off", "--clock-control", "none", "--cache-control", "none", "--csv",
-    "--page", "raw", "--print-units", "base", "--metrics", DURATION,
-)  # fmt: skip
 MIN_GAIN = load_stage("final_micro_tuning").min_gain
 SHAPES = {
     "5 us": (132, 4096), "10 us": (512, 4096), "50 us": (4096, 4096),
@@ -68,6 +63,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=5.0, help="time budget of one session")
     parser.add_argument("--most-seconds", type=float, default=3600.0, help="of all pairs of one row")
+    parser.add_argument("--repeats", type=int, default=3, help="sessions beside Nsight Compute")
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     here = identity() | {"torch": torch.__version__}
@@ -107,46 +103,45 @@ def nsight(arguments: argparse.Namespace) -> Rows:
     zygote, found = Zygote(cuda=True), profiler()
     kernels = [*((name, "solution", SOLUTION) for name in SHAPES), ("3 ms", "current", CURRENT)]
     for name, what, code in kernels:
-        job = job_of(shaped(name), code)
-        running = ring(job, zygote)
-        timing = running.time(arguments.seconds)
-        profiler_ms = running.profiled()
-        running.close()
-        torch.cuda.empty_cache()
-        yield {
-            "code": what, "shape": SHAPES[name], "events_ms": timing.candidate_ms.model_dump(),
-            "judge_ms": timing.judge_ms, "profiler_ms": profiler_ms,
-            **beside_ncu(code, SHAPES[name], found, timing.candidate_ms.median),
-        }  # fmt: skip
+        job, pairs, profiler_ms = job_of(shaped(name), code), [], None
+        for _ in range(arguments.repeats):
+            running = ring(job, zygote)
+            timing = running.time(arguments.seconds)
+            profiler_ms = running.profiled()
+            pairs.append({"timing": timing, **beside_ncu(running, SHAPES[name], found)})
+            running.close()
+            torch.cuda.empty_cache()
+        yield {"code": what, "shape": SHAPES[name], **compared(pairs), "profiler_ms": profiler_ms}
     zygote.close()
 
 
-def beside_ncu(code: str, shape: tuple[int, int], found: Profiler, median_ms: float) -> dict[str, Any]:
-    try:
-        readings = ncu_ms_of(code, shape, found)
-    except (EnvironmentFailure, subprocess.SubprocessError) as error:
-        return {"ncu_ms": None, "why": str(error)}
+def compared(pairs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the medians over sessions, each in memory of its own, and of how the clocks differ in each."""
+    medians = [pair["timing"].candidate_ms.median for pair in pairs]
+    row = {
+        "events_ms": statistics.median(medians), "events_by_session_ms": medians,
+        "judge_ms": statistics.median(pair["timing"].judge_ms for pair in pairs),
+        "samples": [pair["timing"].candidate_ms.samples for pair in pairs],
+    }  # fmt: skip
+    readings = [pair["ncu_ms"] for pair in pairs]
+    if None in readings:
+        return {**row, "ncu_ms": None, "why": "; ".join(pair.get("why", "") for pair in pairs)}
+    differences = [ours - ncu for ours, ncu in zip(medians, readings, strict=True)]
     ncu_ms = statistics.median(readings)
     return {
-        "ncu_ms": ncu_ms, "ncu_readings_ms": readings, "error_us": 1e3 * (median_ms - ncu_ms),
-        "error_percent": 100 * (median_ms / ncu_ms - 1),
+        **row, "ncu_ms": ncu_ms, "ncu_by_session_ms": readings,
+        "ncu_readings_ms": [pair["ncu_readings_ms"] for pair in pairs],
+        "error_us": 1e3 * statistics.median(differences),
+        "error_percent": 100 * statistics.median(differences) / ncu_ms,
     }  # fmt: skip
 
 
-def ncu_ms_of(code: str, shape: tuple[int, int], found: Profiler) -> list[float]:
-    """Device time of each of some calls by Nsight Compute, in ms, behind the sweep that the judge makes."""
-    if found.path is None:
-        raise EnvironmentFailure("there is no Nsight Compute here")
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "candidate.py")
-        path.write_text(code)
-        asked = [sys.executable, "-c", BEHIND_A_SWEEP, str(path), *map(str, shape), str(NCU_CALLS)]
-        done = subprocess.run([found.path, *NCU_OPTIONS, *asked], capture_output=True, text=True, check=True)
-    rows = list(csv.reader(line for line in done.stdout.splitlines() if line.startswith('"')))
-    at = rows[0].index(DURATION)
-    launches_ms = [float(row[at].replace(",", "")) / 1e6 for row in rows[2:]]
-    each = len(launches_ms) // NCU_CALLS
-    return [sum(launches_ms[each * call : each * (call + 1)]) for call in range(NCU_CALLS)]
+def beside_ncu(running: Ring, shape: tuple[int, int], found: Profiler) -> dict[str, Any]:
+    try:
+        readings = nsight_ms(running, shape, found)
+    except (EnvironmentFailure, subprocess.SubprocessError) as error:
+        return {"ncu_ms": None, "why": f"{error} {getattr(error, 'output', '') or ''}"}
+    return {"ncu_ms": statistics.median(readings), "ncu_readings_ms": readings}
 
 
 def called(running: Ring, pairs: int, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -335,6 +330,8 @@ def cell(value: Any) -> str:
         return f"{value:.5g}"
     if isinstance(value, dict):
         return ", ".join(f"{key} {cell(inner)}" for key, inner in value.items())
+    if isinstance(value, list):
+        return "; ".join(map(cell, value))
     return "not measured" if value is None else " ".join(str(value).split()).replace("|", "\\|")
 
 

@@ -51,32 +51,6 @@ class ModelNew(torch.nn.Module):
 """
 """A copy in the form of the seed's answer, where its input is square; it moves as many bytes, 0.002 % more at
 full size."""
-BEHIND_A_SWEEP = """
-import importlib.util, sys, torch
-from eval.cuda.programs import Programs
-path, rows, columns, calls = sys.argv[1], *map(int, sys.argv[2:])
-spec = importlib.util.spec_from_file_location("candidate", path)
-module = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(module)
-model, places = module.ModelNew(1).cuda(), max(1, min(calls, int(1e9 / (rows * columns))))
-inputs = [torch.rand(rows, columns, device="cuda") for _ in range(places)]
-outputs = [None] * places
-properties = torch.cuda.get_device_properties(0)
-programs = Programs(properties.multi_processor_count)
-other = torch.zeros(2 * properties.L2_cache_size, dtype=torch.uint8, device="cuda")
-with torch.no_grad():
-    for _ in range(3):
-        model(inputs[0])
-    for call in range(calls):
-        programs.sweep(torch.cuda.current_stream().cuda_stream, other.data_ptr(), other.numel())
-        torch.cuda.synchronize()
-        torch.cuda.profiler.start()
-        outputs[call % places] = model(inputs[call % places])
-        torch.cuda.synchronize()
-        torch.cuda.profiler.stop()
-"""
-"""Calls for Nsight Compute, which finds the caches as the judge's sweep of the L2 leaves them, on inputs and
-outputs in several places, as those of a turn are."""
 DO_BENCH = """
 import importlib.util, json, sys, torch
 from triton.testing import do_bench

@@ -26,6 +26,7 @@ def contestant(
         exchange = (EXCHANGE_MS + drift_ms * turn / turns + noise_ms * rng.standard_normal()) / calls
         seal = SEAL_MS + noise_ms * rng.standard_normal()
         made.event_ms.append(work * (1 - hidden - late))
+        made.call_ms.append([made.event_ms[-1]] * calls)
         made.done_ms.append(work * (1 - late) + exchange)
         made.sealed_ms.append(seal + work * late * calls)
     return made
@@ -97,6 +98,7 @@ def test_what_the_exchange_costs_is_learned_from_trusted_runners():
 def test_events_that_say_too_much_are_no_dispute():
     honest = contestant(3.0, seed=1, trusted=False)
     honest.event_ms = [ms * 1.1 for ms in honest.event_ms]
+    honest.call_ms = [[ms] for ms in honest.event_ms]
     assert audit.disputed(honest, baselines()) is None
 
 
@@ -119,6 +121,22 @@ def test_delays_drawn_by_lot_hide_no_lie(which, turns):
         times = getattr(liar, which)
         setattr(liar, which, [ms + 50.0 * late for ms, late in zip(times, held_up, strict=True)])
     assert disputes(liars, turns=turns) == 20
+
+
+@pytest.mark.parametrize("turns", [12, 80])
+def test_times_dealt_out_so_that_most_samples_are_short_hide_no_lie(turns):
+    """The middle turn says all of its time, but three samples of four are short by 5 %."""
+    liars = [contestant(0.3, seed=500 + i, turns=turns, calls=4, trusted=False) for i in range(20)]
+    for number, liar in enumerate(liars):
+        short = np.random.default_rng(number).permutation(turns) < turns // 2 - 1
+        liar.call_ms = [
+            [0.95 * ms] * 4 if all_short else [0.95 * ms, 1.05 * ms] * 2
+            for ms, all_short in zip(liar.event_ms, short, strict=True)
+        ]
+        liar.event_ms = [sum(turn_ms) / 4 for turn_ms in liar.call_ms]
+        assert np.median(liar.samples_ms) == pytest.approx(0.95 * 0.3, rel=0.002)
+        assert np.median(liar.event_ms) == pytest.approx(0.3, rel=0.002)
+    assert disputes(liars, calls=4, turns=turns) == 20
 
 
 def test_nothing_is_disputed_of_what_is_charged_in_full():

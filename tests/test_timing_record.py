@@ -11,7 +11,7 @@ from eval.judge.ceilings import Ceiling
 from eval.judge.floor import Floor
 from eval.judge.result import build_timing
 from eval.judge.session_times import Kept
-from eval.judge.timing import Contestant, calls_a_turn
+from eval.judge.timing import Contestant, calls_a_turn, least_turns
 
 EVENT_MS = 0.002
 FLOOR = Floor(2.84, "bytes", "measured", Ceiling(3.02e12, "measured"), None)
@@ -24,6 +24,7 @@ def contestant(role, ms, *, drift=0.0, seed=0, count=40):
     for at in range(count):
         event = ms * (1 + 0.001 * rng.standard_normal()) * (1 + drift * at / count) + EVENT_MS
         made.event_ms.append(event)
+        made.call_ms.append([event])
         made.done_ms.append(event + 0.18)
         made.sealed_ms.append(0.06)
     return made
@@ -104,19 +105,22 @@ def test_times_kept_from_earlier_in_the_session_count(others):
 
 
 def test_intervals_hold_how_places_in_memory_differ(others):
-    """Fourteen places of which each has its own speed: the same in every turn, so no turn tells of it."""
-    candidate = contestant("candidate", 0.05)
-    places = np.random.default_rng(5).normal(1.0, 0.01, 14)
-    candidate.call_ms = [[0.05 * place for place in places]] * 40
-    plain, wide = timed(contestant("candidate", 0.05), others), timed(candidate, others)
+    """Fourteen places of which each has its own speed; then the same times, but now here, now there."""
+    rng = np.random.default_rng(5)
+    places = 0.05 * rng.normal(1.0, 0.01, 14) + EVENT_MS
+    settled, strewn = contestant("candidate", 0.05), contestant("candidate", 0.05)
+    settled.call_ms = [list(places)] * 40
+    strewn.call_ms = [list(rng.permutation(places)) for _ in range(40)]
+    plain, wide = timed(strewn, others), timed(settled, others)
     half_width = wide.clock["place_half_width"]["candidate"]
     assert 0.003 < half_width < 0.01
     for before, after in (
         (plain.candidate_ms, wide.candidate_ms), (plain.speedup.current, wide.speedup.current)
     ):  # fmt: skip
-        assert after.median == before.median
-        assert after.high / after.median - 1 == pytest.approx(half_width, rel=0.1)
-        assert 1 - after.low / after.median == pytest.approx(half_width, rel=0.1)
+        assert after.median == pytest.approx(before.median, rel=1e-6)
+        assert after.high - after.low > 2 * (before.high - before.low)
+        assert after.high / after.median - 1 == pytest.approx(half_width, rel=0.15)
+        assert 1 - after.low / after.median == pytest.approx(half_width, rel=0.15)
 
 
 def test_a_candidate_that_waits_for_itself_pays_by_the_clock_of_the_judge(others):
@@ -135,3 +139,18 @@ def test_a_candidate_that_waits_for_itself_pays_by_the_clock_of_the_judge(others
 )
 def test_how_many_calls_share_a_turn(shortest, together, calls):
     assert calls_a_turn(shortest, together) == calls
+
+
+def test_a_turn_of_several_calls_is_two_samples_of_every_other_one(others):
+    candidate = contestant("candidate", 3.0)
+    candidate.call_ms = [[0.1, 0.2, 0.3, 0.5, 0.5], [0.4, 0.8]]
+    assert candidate.samples_ms == pytest.approx([0.3, 0.35, 0.4, 0.8])
+    candidate.call_ms = [[ms - 0.3, ms, ms + 0.3, ms] for ms in candidate.event_ms]
+    timing = timed(candidate, others)
+    assert timing.candidate_ms.samples == len(timing.samples_ms["candidate"]) == 2 * 40
+    assert timing.candidate_ms.median == pytest.approx(3.0, rel=1e-3)
+
+
+@pytest.mark.parametrize(("calls", "turns"), [(1, 20), (2, 12), (8, 12), (32, 12)])
+def test_at_least_twenty_samples_and_a_dozen_turns(calls, turns):
+    assert least_turns(calls) == turns

@@ -50,7 +50,7 @@ class Programs:
 
     @cached_property
     def _functions(self) -> dict[str, ctypes.c_void_p]:
-        return {name: self._function(name) for name in ("cipher", "sweep", "wait", "tell")}
+        return {name: self._function(name) for name in ("cipher", "sweep", "wait", "tell", "spin")}
 
     def cipher(self, stream: int, target: int, source: int, size_bytes: int, key: int, tweak: int) -> None:
         """Write `source` XOR the stream of the 16 bytes at `key` to `target`; all are device addresses.
@@ -74,6 +74,10 @@ class Programs:
     def tell(self, stream: int, place: int, value: int) -> None:
         """Write a word to host memory once the stream has come here."""
         self._launch(stream, "tell", 1, 1, (_U64, _U32), (place, value))
+
+    def spin(self, stream: int, place: int, wanted_ns: int) -> None:
+        """Keep one thread busy for `wanted_ns` or a little more; the ns that it was are left at `place`."""
+        self._launch(stream, "spin", 1, 1, (_U64, _U32), (place, wanted_ns))
 
     def _blocks(self, vectors: int) -> int:
         return max(1, min(-(-vectors // _THREADS), self._most_blocks))

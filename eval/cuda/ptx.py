@@ -4,7 +4,7 @@
 call begins, and the same program shows them. Under a key of zeros it takes as long and changes nothing.
 `wait` holds a stream until the judge has opened a gate in host memory, and fetches the key that lies there.
 `tell` says in host memory how far a stream has come. `sweep` reads a range, so that the L2 holds clean lines
-of something else.
+of something else. `spin` lasts for a time that it says itself.
 
 Philox: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 """
@@ -180,4 +180,26 @@ _TELL = """
 }
 """
 
-PROGRAMS = _HEAD + _CIPHER + _SWEEP + _WAIT + _TELL
+_SPIN = """
+.visible .entry spin(.param .u64 place, .param .u32 wanted)
+{
+    .reg .pred %p<2>;
+    .reg .b32 %r<3>;
+    .reg .b64 %rd<6>;
+    ld.param.u64 %rd1, [place];
+    ld.param.u32 %r1, [wanted];
+    cvta.to.global.u64 %rd1, %rd1;
+    cvt.u64.u32 %rd2, %r1;
+    mov.u64 %rd3, %globaltimer;
+LOOK:
+    mov.u64 %rd4, %globaltimer;
+    sub.u64 %rd5, %rd4, %rd3;
+    setp.lt.u64 %p1, %rd5, %rd2;
+    @%p1 bra LOOK;
+    cvt.u32.u64 %r2, %rd5;
+    st.global.u32 [%rd1], %r2;
+    ret;
+}
+"""
+
+PROGRAMS = _HEAD + _CIPHER + _SWEEP + _WAIT + _TELL + _SPIN

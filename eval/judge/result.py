@@ -32,7 +32,7 @@ def build_timing(
     before this one was not believed.
     """
     every, kept = [candidate, *contestants], kept or {}
-    samples = {c.role: corrected(session, c.event_ms) for c in every}
+    samples = {c.role: corrected(session, c.samples_ms) for c in every}
     samples |= {role: known.samples_ms for role, known in kept.items()}
     places = {
         c.role: stats.place_half_width([corrected(session, turn_ms) for turn_ms in c.call_ms]) for c in every
@@ -91,10 +91,10 @@ def build_timing(
 
 
 def corrected(session: TimingSession, event_ms: list[float]) -> list[float]:
-    """Subtract what an event pair shows when nothing is between.
+    """Subtract what an event pair shows of a kernel beyond what Nsight Compute counts to it.
 
-    Beside Nsight Compute, with caches in the same state, events read so much too much of short kernels as
-    of long ones (docs/measurements/timing_h200.md).
+    With caches in the same state events read so much too much of short kernels as of long ones
+    (docs/measurements/timing_h200.md).
     """
     return [max(value - session.event_null_ms, _LEAST_MS) for value in event_ms]
 

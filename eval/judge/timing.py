@@ -36,7 +36,14 @@ _BATCH_MS, _PLACES, _LONG_MS = 0.5, 4, 1.0
 """Short calls are timed several in a turn, so that the cost of the exchange is shared: as many as take half a
 millisecond, and where that is not four, four or as many as take two; those of a millisecond alone."""
 _LEAST_MS = 1e-3
-_NULL_CALLS = 9
+_LEAST_TURNS, _TURNS_BETWEEN_LOOKS = 12, 4
+"""Of each contestant, and between two looks at whether there are enough. A turn of several calls is two
+samples, since calls of one turn are as independent as those of several (docs/timing.md)."""
+_NULL_TURNS, _SPIN_NS = 9, 4000
+_OUTSIDE_MS = 1.39e-3
+"""What Nsight Compute counts of a kernel before its first instruction and after its last, on an H200
+(docs/timing.md)."""
+_SAMPLES_A_TURN = 2
 _WARM_UP_CALLS = 3
 _CHECK_SHARE, _FULL_SHARE = 0.5, 0.01
 """Parts of the timed turns of which a call is checked at all, where no quick look can be taken, and in full
@@ -76,14 +83,24 @@ class Contestant:
         self.told: tuple[list[Any], list[list[TensorDesc]]] = [], []
         """What it said last of its outputs, and where they lie by that: mostly it says the same again."""
         self.event_ms: list[float] = []
-        """Mean over the calls of a turn of what the runner's events say, by turn."""
+        """Mean over the calls of a turn of what the runner's events say, by turn: the judge's clock knows no
+        calls."""
         self.call_ms: list[list[float]] = []
-        """What they say of each call; the inputs of the n-th lie in the same place in each turn."""
+        """What they say of each call, by turn; the inputs of the n-th lie in the same place in each turn."""
         self.done_ms: list[float] = []
         """Time by the judge's clock from the first inputs shown until the runner's GPU said that all was
         done, over the number of calls, by turn."""
         self.sealed_ms: list[float] = []
         """Time from then until the judge had read from outputs, by turn."""
+
+    @property
+    def samples_ms(self) -> list[float]:
+        """Means of what the runner's events say of every other call, two a turn, or of the only one."""
+        return [
+            sum(some_ms := turn_ms[part::_SAMPLES_A_TURN]) / len(some_ms)
+            for turn_ms in self.call_ms
+            for part in range(min(_SAMPLES_A_TURN, len(turn_ms)))
+        ]
 
     def clear(self) -> None:
         """Forget the samples of an earlier session."""
@@ -101,6 +118,11 @@ def calls_a_turn(shortest_ms: float, together_ms: float) -> int:
     places = min(_PLACES, math.ceil(2 * _LONG_MS / shortest_ms))
     wanted = max(places, math.ceil(_BATCH_MS / shortest_ms))
     return max(1, min(wanted, int(_MOST_ROUND_MS / max(together_ms, _LEAST_MS))))
+
+
+def least_turns(calls: int) -> int:
+    """Return how many turns of so many calls are taken at least."""
+    return max(_LEAST_TURNS, math.ceil(stats.LEAST_SAMPLES / min(calls, _SAMPLES_A_TURN)))
 
 
 class TimingSession:
@@ -126,19 +148,20 @@ class TimingSession:
         self._drawn = DrawnTurns(self._stretch)
 
     def _calibrate(self) -> None:
-        """Measure what the exchange itself costs, on a trusted runner that calls nothing."""
+        """Measure what events and the exchange cost, on a trusted runner, by programs of known length."""
         trusted = next(c for c in self._contestants if c.trusted)
         waits, events = [], []
-        for _ in range(_NULL_CALLS):
+        question = {"op": "null", "count": self.calls, "spin_ns": _SPIN_NS}
+        for _ in range(_NULL_TURNS):
             self._settle()
-            question = {"op": "null", "count": self.calls}
             with _blamed_on(trusted), TimedTurn(trusted.runner, question, [OPEN_KEY] * self.calls) as turn:
                 turn.queue()
                 turn.run()
-                events += turn.end()[0]
-            waits.append((turn.done_ns - turn.shown_ns) / 1e6)
+                beyond_ms, _ = turn.end()
+            events.append(sum(beyond_ms) / self.calls)
+            waits.append((turn.done_ns - turn.shown_ns - self.calls * _SPIN_NS) / 1e6 - sum(beyond_ms))
         self.null_ms, self.null_spread_ms = stats.median(waits), stats.spread(waits)
-        self.event_null_ms = stats.median(events)
+        self.event_null_ms = max(0.0, stats.median(events) - _OUTSIDE_MS)
 
     def _choose_calls(self, most: int, budget_s: float) -> None:
         """Decide how many calls a turn has, from the times seen while warming up."""
@@ -148,7 +171,7 @@ class TimingSession:
         waits = any(contestant.waits for contestant in self._contestants)
         calls = 1 if waits else min(calls_a_turn(min(trusted), together), most, MOST_CALLS)
         affordable = int(_STRETCH_PART * budget_s * 1e3 / max(calls * together, _LEAST_MS))
-        self._stretch = max(1, min(stats.LEAST_SAMPLES, affordable))
+        self._stretch = max(1, min(least_turns(calls), affordable))
         self._set_calls(calls)
 
     def _set_calls(self, calls: int) -> None:
@@ -191,7 +214,9 @@ class TimingSession:
         deadline = time.monotonic() + budget_s
         while time.monotonic() < deadline:
             self._round(self._contestants)
-            if len(target.event_ms) % 5 == 0 and self._precise_enough(target, against):
+            turns = len(target.event_ms)
+            enough = turns >= least_turns(self.calls) and turns % _TURNS_BETWEEN_LOOKS == 0
+            if enough and self._precise_enough(target, against):
                 break
 
     def _warm_up(self) -> None:
@@ -207,7 +232,7 @@ class TimingSession:
 
     def _precise_enough(self, target: Contestant, against: Contestant) -> bool:
         """Stop when both the ratio and the comparison of the two clocks are sharp."""
-        if not stats.precise_enough(against.event_ms, target.event_ms):
+        if not stats.precise_enough(against.samples_ms, target.samples_ms):
             return False
         trusted = [contestant for contestant in self._contestants if contestant.trusted]
         return audit.noise_ms(target, trusted) <= _NOISE_PART * audit.bound_ms(target, trusted)

@@ -260,14 +260,14 @@ class Session:
         }
 
     def _null(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Say what events show beyond the time of programs that last for a known one."""
         assert self._stopwatch is not None
-        count = message["count"]
 
         def describe(results: list[Any]) -> None:
             self._tell({"calls": results, "nonce": message["nonce"]})
 
         self._stopwatch.wake()
-        ms = self._stopwatch.time([lambda: None] * count, [[]] * count, describe)
+        ms = self._stopwatch.beside_spins(message["count"], message["spin_ns"], describe)
         return {"ms": ms, "facts": self._facts()}
 
     def _timings(self, _message: dict[str, Any]) -> dict[str, Any]:

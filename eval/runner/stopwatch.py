@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from eval.cuda.programs import Programs, register
-from eval.gate import DONE, KEY_BYTES, KEYS, OPENED, QUEUED, SIZE_BYTES
+from eval.gate import DONE, KEY_BYTES, KEYS, MOST_CALLS, OPENED, QUEUED, SIZE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,6 +34,7 @@ class Stopwatch:
         self._programs = Programs(properties.multi_processor_count, programs)
         self._key = torch.zeros(KEY_BYTES, dtype=torch.uint8, device="cuda")
         self._other = torch.zeros(2 * properties.L2_cache_size, dtype=torch.uint8, device="cuda")
+        self._spun_ns = torch.zeros(MOST_CALLS, dtype=torch.int32, device="cuda")
         self._pairs: list[tuple[Any, Any]] = []
 
     def wake(self) -> None:
@@ -64,6 +66,17 @@ class Stopwatch:
         self._gate.write(QUEUED, 1)
         torch.cuda.synchronize()
         return [start.elapsed_time(end) for start, end in self._pairs[: len(works)]]
+
+    def beside_spins(
+        self, count: int, wanted_ns: int, queued: Callable[[list[Any]], None]
+    ) -> list[float]:  # fmt: skip
+        """Time programs that know how long they last; return what `time` says beyond that of each, in ms."""
+        nothing: Span = (0, self._spun_ns.data_ptr(), self._spun_ns.nbytes)
+        places = [self._spun_ns[call].data_ptr() for call in range(count)]
+        works = [partial(self._programs.spin, _stream(), place, wanted_ns) for place in places]
+        ms = self.time(works, [[nothing]] * count, queued)
+        spun_ms = (self._spun_ns[:count].double() / 1e6).tolist()
+        return [max(0.0, event - spun) for event, spun in zip(ms, spun_ms, strict=True)]
 
     def _unveil(self, number: int, spans: Sequence[Span]) -> None:
         stream, key = _stream(), self._key.data_ptr()
