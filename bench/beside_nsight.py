@@ -6,6 +6,7 @@ on the same pieces of the card. Caches are as the judge's sweep of the L2 leaves
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
     from harness.machine import Profiler
 
-_DURATION, _LEAST_CALLS, _CONNECT_SECONDS = "gpu__time_duration.sum", 16, 60.0
+_DURATION, _LEAST_CALLS = "gpu__time_duration.sum", 16
+_LOOK_SECONDS, _SHOWN_CHARS = 0.5, 1000
 _OPTIONS = (
     "--profile-from-start", "off", "--clock-control", "none", "--cache-control", "none", "--csv",
     "--page", "raw", "--print-units", "base", "--metrics", _DURATION,
@@ -68,8 +70,8 @@ def nsight_ms(ring: Ring, shape: tuple[int, int], found: Profiler) -> list[float
     """Device time of each of some calls of the candidate by Nsight Compute, in ms; its own runner is ended.
 
     Raises:
-        EnvironmentFailure: there is no Nsight Compute, or it did not get to run the candidate.
-        subprocess.CalledProcessError: the candidate failed there.
+        EnvironmentFailure: there is no Nsight Compute, or it did not see what was called.
+        subprocess.CalledProcessError: it did not get to run the candidate, or that failed there.
 
     """
     import torch
@@ -96,29 +98,31 @@ def nsight_ms(ring: Ring, shape: tuple[int, int], found: Profiler) -> list[float
         with subprocess.Popen(
             asked, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as process:  # fmt: skip
-            try:
-                _hand_over(listener, json.dumps(told).encode(), candidate.region.export_fds())
-            except EnvironmentFailure:
-                process.kill()
-                raise
+            handed = _hand_over(listener, json.dumps(told).encode(), candidate.region.export_fds(), process)
             output, _ = process.communicate()
-        if process.returncode:
+        if process.returncode or not handed:
             raise subprocess.CalledProcessError(process.returncode, asked[0], output)
     rows = list(csv.reader(line for line in output.splitlines() if line.startswith('"')))
-    at = rows[0].index(_DURATION)
+    at = rows[0].index(_DURATION) if rows else 0
     launches_ms = [float(row[at].replace(",", "")) / 1e6 for row in rows[2:]]
     count = calls * turns
-    each = len(launches_ms) // count
+    each, rest = divmod(len(launches_ms), count)
+    if not each or rest:
+        raise EnvironmentFailure(f"{len(launches_ms)} launches in {count} calls: {output[-_SHOWN_CHARS:]}")
     return [sum(launches_ms[each * call : each * (call + 1)]) for call in range(count)]
 
 
-def _hand_over(listener: socket.socket, text: bytes, fds: list[int]) -> None:
-    listener.settimeout(_CONNECT_SECONDS)
+def _hand_over(
+    listener: socket.socket, text: bytes, fds: list[int], process: subprocess.Popen[str]
+) -> bool:  # fmt: skip
+    """Give the memory to the process that asks for it; False where that ended before it did."""
+    listener.settimeout(_LOOK_SECONDS)
     try:
-        with listener.accept()[0] as channel:
-            socket.send_fds(channel, [text], fds)
-    except TimeoutError:
-        raise EnvironmentFailure("Nsight Compute did not start the candidate") from None
+        while process.poll() is None:
+            with contextlib.suppress(TimeoutError), listener.accept()[0] as channel:
+                socket.send_fds(channel, [text], fds)
+                return True
+        return False
     finally:
         for fd in fds:
             os.close(fd)

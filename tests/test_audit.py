@@ -25,8 +25,7 @@ def contestant(
         work = call_ms * (1 + 0.0005 * rng.standard_normal())
         exchange = (EXCHANGE_MS + drift_ms * turn / turns + noise_ms * rng.standard_normal()) / calls
         seal = SEAL_MS + noise_ms * rng.standard_normal()
-        made.event_ms.append(work * (1 - hidden - late))
-        made.call_ms.append([made.event_ms[-1]] * calls)
+        made.record([work * (1 - hidden - late)] * calls)
         made.done_ms.append(work * (1 - late) + exchange)
         made.sealed_ms.append(seal + work * late * calls)
     return made
@@ -97,8 +96,7 @@ def test_what_the_exchange_costs_is_learned_from_trusted_runners():
 
 def test_events_that_say_too_much_are_no_dispute():
     honest = contestant(3.0, seed=1, trusted=False)
-    honest.event_ms = [ms * 1.1 for ms in honest.event_ms]
-    honest.call_ms = [[ms] for ms in honest.event_ms]
+    said(honest, [[ms * 1.1] for ms in honest.event_ms])
     assert audit.disputed(honest, baselines()) is None
 
 
@@ -123,20 +121,57 @@ def test_delays_drawn_by_lot_hide_no_lie(which, turns):
     assert disputes(liars, turns=turns) == 20
 
 
+def said(made, turns_ms):
+    """Let its events say these times, by turn and call."""
+    done_ms, sealed_ms = made.done_ms, made.sealed_ms
+    made.clear()
+    made.done_ms, made.sealed_ms = done_ms, sealed_ms
+    for turn_ms in turns_ms:
+        made.record(turn_ms)
+
+
+TRUE_MS = 0.3
+
+
+def mostly_short(rng, turns):
+    """Under half of the turns are short by 5 %; in the others half of the calls are, and the rest make up."""
+    short = rng.permutation(turns) < turns // 2 - 1
+    return [
+        [0.95 * TRUE_MS] * 4 if one else list(rng.permutation([0.95, 1.05] * 2) * TRUE_MS) for one in short
+    ]
+
+
+def short_but_for_endless_calls(rng, turns):
+    """In over half of the turns one call took forever; all others are short by 70 %."""
+    times = np.full((turns, 4), 0.3 * TRUE_MS)
+    times[rng.permutation(turns)[: turns // 2 + 1], rng.integers(4)] = 1000 * TRUE_MS
+    return times.tolist()
+
+
 @pytest.mark.parametrize("turns", [12, 80])
-def test_times_dealt_out_so_that_most_samples_are_short_hide_no_lie(turns):
-    """The middle turn says all of its time, but three samples of four are short by 5 %."""
-    liars = [contestant(0.3, seed=500 + i, turns=turns, calls=4, trusted=False) for i in range(20)]
-    for number, liar in enumerate(liars):
-        short = np.random.default_rng(number).permutation(turns) < turns // 2 - 1
-        liar.call_ms = [
-            [0.95 * ms] * 4 if all_short else [0.95 * ms, 1.05 * ms] * 2
-            for ms, all_short in zip(liar.event_ms, short, strict=True)
+@pytest.mark.parametrize("deal", [mostly_short, short_but_for_endless_calls])
+def test_times_dealt_out_so_that_most_samples_are_short_gain_nothing(deal, turns):
+    for seed in range(20):
+        liar = contestant(TRUE_MS, seed=500 + seed, turns=turns, calls=4, trusted=False)
+        said(liar, deal(np.random.default_rng(seed), turns))
+        refused = audit.disputed(liar, baselines(seed=1000 * seed, calls=4)) is not None
+        assert refused or np.median(liar.samples_ms) > 0.99 * TRUE_MS
+
+
+@pytest.mark.parametrize("turns", [12, 40])
+def test_honest_times_with_a_long_tail_are_believed(turns):
+    liars = 0
+    for seed in range(50):
+        honest = contestant(0.5, seed=500 + seed, turns=turns, calls=4, trusted=False)
+        rng = np.random.default_rng(seed)
+        times = 0.5 * (1 + 0.2 * (rng.random((turns, 4)) < 0.22))
+        honest.done_ms = [
+            done - 0.5 + ms for done, ms in zip(honest.done_ms, times.mean(axis=1), strict=True)
         ]
-        liar.event_ms = [sum(turn_ms) / 4 for turn_ms in liar.call_ms]
-        assert np.median(liar.samples_ms) == pytest.approx(0.95 * 0.3, rel=0.002)
-        assert np.median(liar.event_ms) == pytest.approx(0.3, rel=0.002)
-    assert disputes(liars, calls=4, turns=turns) == 20
+        said(honest, times.tolist())
+        liars += audit.disputed(honest, baselines(seed=1000 * seed, calls=4)) is not None
+        assert np.median(honest.samples_ms) >= np.median(honest.event_ms)
+    assert liars == 0
 
 
 def test_nothing_is_disputed_of_what_is_charged_in_full():

@@ -23,11 +23,17 @@ def contestant(role, ms, *, drift=0.0, seed=0, count=40):
     made = Contestant(role, None, None, None, "key", trusted=role != "candidate")
     for at in range(count):
         event = ms * (1 + 0.001 * rng.standard_normal()) * (1 + drift * at / count) + EVENT_MS
-        made.event_ms.append(event)
-        made.call_ms.append([event])
+        made.record([event])
         made.done_ms.append(event + 0.18)
         made.sealed_ms.append(0.06)
     return made
+
+
+def says(made, turns_ms):
+    """Let its events say these times, by turn and call."""
+    made.event_ms, made.call_ms, made._parts_ms = [], [], []
+    for turn_ms in turns_ms:
+        made.record(turn_ms)
 
 
 def timed(candidate, others, *, clocks=CALM, floor=FLOOR, min_gain=0.01, **more):
@@ -109,8 +115,8 @@ def test_intervals_hold_how_places_in_memory_differ(others):
     rng = np.random.default_rng(5)
     places = 0.05 * rng.normal(1.0, 0.01, 14) + EVENT_MS
     settled, strewn = contestant("candidate", 0.05), contestant("candidate", 0.05)
-    settled.call_ms = [list(places)] * 40
-    strewn.call_ms = [list(rng.permutation(places)) for _ in range(40)]
+    says(settled, [list(places)] * 40)
+    says(strewn, [list(rng.permutation(places)) for _ in range(40)])
     plain, wide = timed(strewn, others), timed(settled, others)
     half_width = wide.clock["place_half_width"]["candidate"]
     assert 0.003 < half_width < 0.01
@@ -141,14 +147,24 @@ def test_how_many_calls_share_a_turn(shortest, together, calls):
     assert calls_a_turn(shortest, together) == calls
 
 
-def test_a_turn_of_several_calls_is_two_samples_of_every_other_one(others):
+def test_a_turn_of_several_calls_is_two_samples_drawn_anew_each_time(others):
     candidate = contestant("candidate", 3.0)
-    candidate.call_ms = [[0.1, 0.2, 0.3, 0.5, 0.5], [0.4, 0.8]]
-    assert candidate.samples_ms == pytest.approx([0.3, 0.35, 0.4, 0.8])
-    candidate.call_ms = [[ms - 0.3, ms, ms + 0.3, ms] for ms in candidate.event_ms]
+    says(candidate, [[3.0, 3.2, 3.4, 3.6]] * 40)
     timing = timed(candidate, others)
-    assert timing.candidate_ms.samples == len(timing.samples_ms["candidate"]) == 2 * 40
-    assert timing.candidate_ms.median == pytest.approx(3.0, rel=1e-3)
+    samples = timing.samples_ms["candidate"]
+    assert timing.candidate_ms.samples == len(samples) == 2 * 40
+    assert {round(ms + EVENT_MS, 3) for ms in samples} == {3.1, 3.2, 3.3, 3.4, 3.5}
+    assert timing.candidate_ms.median == pytest.approx(3.3, abs=0.1)
+    says(candidate, [[3.0]] * 5)
+    assert candidate.samples_ms == [3.0] * 5
+    candidate.clear()
+    assert candidate.samples_ms == []
+
+
+def test_the_middle_sample_is_not_below_the_middle_turn(others):
+    candidate = contestant("candidate", 3.0)
+    says(candidate, [[3.0, 3.0, 3.0, 4.0]] * 40)
+    assert np.median(candidate.samples_ms) >= 3.25
 
 
 @pytest.mark.parametrize(("calls", "turns"), [(1, 20), (2, 12), (8, 12), (32, 12)])

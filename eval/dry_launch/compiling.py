@@ -45,9 +45,11 @@ class AheadCompiler:
     """Compiles what candidates launch, each in a dry runner of its own."""
 
     def __init__(self, zygote: Zygote, target: Target, workers: int) -> None:
-        """`workers` processes compile at once."""
+        """`workers` processes compile at once where one job is compiled, of several each gets its part."""
         assert zygote.dry
         self._zygote, self._target, self._workers = zygote, target, workers
+        self._at_work = 0
+        """Jobs for which the compiler alone is at work."""
         self._cases: dict[tuple[str, str | None], list[dict[str, Any]]] = {}
 
     def compile(
@@ -70,7 +72,7 @@ class AheadCompiler:
                 at_work(runner.pid)
                 self._note(runner, job, messages)
                 all_noted()
-                size = runner.ask_plain({"op": "compile", "workers": self._workers}).get("size")
+                size = self._built(runner)
                 if type(size) is not int or not 0 <= size <= MOST_BYTES:
                     return b""
                 return bytes(region.base[:size].numpy().tobytes())
@@ -79,6 +81,14 @@ class AheadCompiler:
             finally:
                 at_work(None)
                 runner.kill()
+
+    def _built(self, runner: Runner) -> Any:
+        self._at_work += 1
+        try:
+            workers = max(1, self._workers // self._at_work)
+            return runner.ask_plain({"op": "compile", "workers": workers}).get("size")
+        finally:
+            self._at_work -= 1
 
     def _note(self, runner: Runner, job: Job, messages: list[dict[str, Any]]) -> None:
         target = {**self._target.model_dump(), "plain": False, "ahead": True}

@@ -57,7 +57,7 @@ class Ahead:
     """Starts the process that compiles ahead with the first candidate that is announced."""
 
     def __init__(self, target: Target, workers: int) -> None:
-        """`workers` processes compile at once."""
+        """`workers` processes compile at once, or a few more where several jobs are compiled."""
         self._target, self._workers = target, workers
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: protocol.Channel

@@ -35,7 +35,7 @@ from eval.runner.sandbox import kill_tree
 
 _NICENESS = 10
 _AT_ONCE = 3
-"""Jobs that are worked on at once."""
+"""Jobs that are worked on at once, where there are as many cores."""
 _START_SECONDS, _IDLE_SECONDS, _PATIENCE_SECONDS = 60.0, 3600.0, 2.0
 
 
@@ -124,7 +124,7 @@ def main() -> None:
             channel.send({"ready": True})
         except (ChannelClosedError, ChannelTimeoutError):
             return
-        for _ in range(_AT_ONCE):
+        for _ in range(min(_AT_ONCE, setting["workers"])):
             threading.Thread(target=_work, args=(compiler, channel, inbox, ended), daemon=True).start()
         failure = ended.get()
         if failure is not None:
@@ -140,9 +140,10 @@ def _work(
         while (task := inbox.next()) is not None:
             with baton.held():
                 data = _compiled(compiler, task, inbox, partial(channel.send, {"key": task.key}))
-                with packed_file(data) as fd:
-                    channel.send({"key": task.key}, [fd])
-            inbox.done(task)
+                inbox.done(task)
+                if task.wanted:
+                    with packed_file(data) as fd:
+                        channel.send({"key": task.key}, [fd])
     except (ChannelClosedError, ChannelTimeoutError):
         ended.put(None)
     except BaseException as failure:  # noqa: BLE001 - raised again where it is waited for

@@ -60,14 +60,8 @@ def outside_ms(candidate: Contestant, trusted: list[Contestant]) -> float:
 
 
 def residual_ms(contestant: Contestant, trusted: list[Contestant]) -> float:
-    """Work outside of the events, by call, in ms: positive where the events say too little.
-
-    The judge's clock knows turns, and what counts is the median of samples, of which a turn has two: by how
-    much that is below the turns' own median is outside too, else a runner could deal its times out so that
-    most samples are short and the middle turn is not.
-    """
-    below = stats.median(contestant.event_ms) - stats.median(contestant.samples_ms)
-    return stats.median(excess_ms(contestant)) - exchange_ms(trusted) + max(0.0, below)
+    """Work outside of the events, by call, in ms: positive where the events say too little."""
+    return stats.median(excess_ms(contestant)) - exchange_ms(trusted)
 
 
 def late_ms(contestant: Contestant, trusted: list[Contestant]) -> float:
@@ -132,7 +126,7 @@ def disputed(candidate: Contestant, trusted: list[Contestant]) -> str | None:
     if residual <= bound and late <= late_bound:
         return None
     return (
-        f"the runner's events say {stats.median(candidate.samples_ms):.4g} ms, the judge's clock "
+        f"the runner's events say {stats.median(candidate.event_ms):.4g} ms, the judge's clock "
         f"{judge_ms(candidate, trusted):.4g} ms: {residual:.4g} ms of a call are outside of the events, "
         f"{bound:.4g} allowed, and {late:.4g} ms come after it said it was done, {late_bound:.4g} allowed"
     )

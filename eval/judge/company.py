@@ -1,7 +1,7 @@
 """Which failures may be the work of another candidate that was tried at the same time.
 
-That one may take time, cores and memory, on the GPU too, for want of which anything may fail that runs. It
-reaches no value that this one computes, and no word of its text.
+That one may take time, cores and memory, on the GPU too, for want of which anything may fail that runs, and
+what comes after it. It reaches no value that this one computes, and no word of its text.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ from eval.records import Failed
 if TYPE_CHECKING:
     from eval.judge.faults import Fault
 
-_BY_ITS_TEXT = frozenset({
-    "AttributeError", "CompilationError", "CompileTimeAssertionFailure", "IndentationError",
-    "ModuleNotFoundError", "NameError", "SyntaxError", "TypeError", "UnboundLocalError",
-    "UnsupportedLanguageConstruct",
-})  # fmt: skip
-"""Exceptions that code raises wherever it runs, unless they tell of another that is in `_WANTS`: Triton names
-whatever happens in its compiler a `CompilationError`."""
+_BY_ITS_TEXT = {
+    "compile": ("CompilationError", "CompileTimeAssertionFailure", "UnsupportedLanguageConstruct"),
+    "import": ("SyntaxError", "IndentationError", "ModuleNotFoundError", "NameError", "AttributeError"),
+}
+"""Exceptions that code raises in a phase wherever it runs, unless they tell of another that is in `_WANTS`:
+Triton names whatever happens in its compiler a `CompilationError`."""
 _WANTS = "MemoryError", "OSError", "BlockingIOError", "RuntimeError", "OutOfMemory"
 
 
@@ -28,4 +27,4 @@ def may_be_the_company(fault: Fault | None) -> bool:
     if not isinstance(fault, Failed):
         return False
     kind, _, rest = (fault.detail or "").partition(":")
-    return kind not in _BY_ITS_TEXT or any(want in rest for want in _WANTS)
+    return kind not in _BY_ITS_TEXT.get(fault.phase, ()) or any(want in rest for want in _WANTS)

@@ -15,7 +15,7 @@ from eval.judge.audit import disputed, once_more
 from eval.judge.baselines import Baselines, official_case
 from eval.judge.calls import Caller
 from eval.judge.company import may_be_the_company
-from eval.judge.faults import BaselineFailedError, Fault, FaultRaised, rejected
+from eval.judge.faults import BaselineFailedError, Fault, FaultRaised, JudgeError, rejected
 from eval.judge.regions import DeviceRegion, Region, bytes_needed
 from eval.judge.result import build_timing, corrected, unsettled
 from eval.judge.session_times import DRIFT_LIMIT, Kept
@@ -78,6 +78,7 @@ class DeviceTrial(Trial):
         self._begun_at: float | None = None
         """When it was known whether the candidate is right; None before that."""
         self._fault: Fault | None = None
+        self._interrupted = False
         super().__init__(job, zygote, environment)
 
     def _size_name(self) -> str:
@@ -140,6 +141,8 @@ class DeviceTrial(Trial):
         self._place = place = self._lookahead.place(self._job, self._baselines)
         runner = self._runner_in(place)
         self._place = Place(place.region, runner)
+        if self._interrupted:
+            raise JudgeError("nobody waits for this candidate any more")
         seed(runner, place.region, self._cache())
         return self._correctness(runner, place.region, cases, [])
 
@@ -158,6 +161,7 @@ class DeviceTrial(Trial):
 
     def interrupt(self) -> None:
         """End the candidate under another thread that is in `begin`, which then ends soon."""
+        self._interrupted = True
         if self._place is not None and self._place.runner is not None:
             self._place.runner.interrupt()
 

@@ -54,7 +54,7 @@ class Lookahead:
     def next(self, baselines: Baselines) -> Job | None:
         """Return the job that is to come next, where all is ready to begin with it; it follows no more.
 
-        It is timed beside these baselines, its kernels are compiled, and a runner waits.
+        It is timed beside these baselines, its kernels are compiled, and a runner waits or is about to.
         """
         job = self.following
         if job is None or not (has_one_size(job) and baselines.fits(job) and self._standby.ready(job.limits)):

@@ -1,10 +1,10 @@
 """Runners that wait for the next candidates while this one is judged: forked, inside their walls, CUDA open.
 
-They have loaded nothing and know of no candidate. Each lives in memory of its own, so they are there only
-where the card has room for more regions; the regions then take turns. Those beside the first are the
-baselines' spares. Where they had none, because no other candidate was announced when they began, one is made
-when it is wanted: its pieces are then not mixed with those of the other regions, and its memory may be a
-little slower or faster.
+Some may still be on their way there. They have loaded nothing and know of no candidate. Each lives in memory
+of its own, so they are there only where the card has room for more regions; the regions then take turns.
+Those beside the first are the baselines' spares. Where they had none, because no other candidate was announced when
+they began, one is made when it is wanted: its pieces are then not mixed with those of the other regions, and
+its memory may be a little slower or faster.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Standby:
 
         The system takes that apart, CUDA and all, while the next one begins.
         """
-        self._in_use = [region for region in self._in_use if region is not place.region]
+        self._in_use = [used for used in self._in_use if used is not place.region]
         if place.runner is not None:
             place.runner.end()
             try:
@@ -151,12 +151,20 @@ class Standby:
         """
         if self._waiting:
             runner, held, region = self._waiting.pop(0)
-            if _entered(runner) and held == limits and runner.alive():
-                self._in_use.append(region)
-                return Place(region, runner)
-            runner.kill()
+            self._in_use.append(region)
+            try:
+                if _entered(runner) and held == limits and runner.alive():
+                    return Place(region, runner)
+            except BaseException:
+                self._give_up(runner, region)
+                raise
+            self._give_up(runner, region)
         self._collect()
         return None
+
+    def _give_up(self, runner: Runner, region: Region) -> None:
+        self._in_use = [used for used in self._in_use if used is not region]
+        runner.kill()
 
     def drop(self) -> None:
         """End the runners, and give back the second region if it was made here."""

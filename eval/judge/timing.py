@@ -43,6 +43,9 @@ _NULL_TURNS, _SPIN_NS = 9, 4000
 _OUTSIDE_MS = 1.39e-3
 """What Nsight Compute counts of a kernel before its first instruction and after its last, on an H200
 (docs/timing.md)."""
+_USUAL_FACTOR, _MOST_EVENT_MS = 3.0, 5e-3
+"""An event pair that shows so many times what others of its turn do was disturbed. No more than this is taken
+off: 3.1 us is the most that was seen of machines that nobody disturbed."""
 _SAMPLES_A_TURN = 2
 _WARM_UP_CALLS = 3
 _CHECK_SHARE, _FULL_SHARE = 0.5, 0.01
@@ -85,6 +88,8 @@ class Contestant:
         self.event_ms: list[float] = []
         """Mean over the calls of a turn of what the runner's events say, by turn: the judge's clock knows no
         calls."""
+        self._parts_ms: list[float] = []
+        """Means over parts of each turn's calls."""
         self.call_ms: list[list[float]] = []
         """What they say of each call, by turn; the inputs of the n-th lie in the same place in each turn."""
         self.done_ms: list[float] = []
@@ -93,18 +98,30 @@ class Contestant:
         self.sealed_ms: list[float] = []
         """Time from then until the judge had read from outputs, by turn."""
 
+    def record(self, call_ms: list[float]) -> None:
+        """Take down what the runner's events say of each call of a turn."""
+        self.call_ms.append(call_ms)
+        self.event_ms.append(sum(call_ms) / len(call_ms))
+        mixed = _random.sample(call_ms, len(call_ms))
+        parts = [mixed[part::_SAMPLES_A_TURN] for part in range(min(_SAMPLES_A_TURN, len(mixed)))]
+        self._parts_ms += [sum(part) / len(part) for part in parts]
+
     @property
     def samples_ms(self) -> list[float]:
-        """Means of what the runner's events say of every other call, two a turn, or of the only one."""
-        return [
-            sum(some_ms := turn_ms[part::_SAMPLES_A_TURN]) / len(some_ms)
-            for turn_ms in self.call_ms
-            for part in range(min(_SAMPLES_A_TURN, len(turn_ms)))
-        ]
+        """Two means a turn, each over half of its calls as they were drawn, or the time of the only one.
+
+        Their median is not below that of `event_ms`, which the judge's clock is compared with: else a runner
+        could deal its times out so that most samples are short and the middle turn is not.
+        """
+        if not self._parts_ms:
+            return []
+        below = max(0.0, stats.median(self.event_ms) - stats.median(self._parts_ms))
+        return [ms + below for ms in self._parts_ms]
 
     def clear(self) -> None:
         """Forget the samples of an earlier session."""
         self.event_ms, self.call_ms, self.done_ms, self.sealed_ms = [], [], [], []
+        self._parts_ms = []
 
 
 def calls_a_turn(shortest_ms: float, together_ms: float) -> int:
@@ -158,10 +175,11 @@ class TimingSession:
                 turn.queue()
                 turn.run()
                 beyond_ms, _ = turn.end()
-            events.append(sum(beyond_ms) / self.calls)
+            usual_ms = [ms for ms in beyond_ms if ms <= _USUAL_FACTOR * stats.median(beyond_ms)]
+            events.append(sum(usual_ms) / len(usual_ms))
             waits.append((turn.done_ns - turn.shown_ns - self.calls * _SPIN_NS) / 1e6 - sum(beyond_ms))
         self.null_ms, self.null_spread_ms = stats.median(waits), stats.spread(waits)
-        self.event_null_ms = max(0.0, stats.median(events) - _OUTSIDE_MS)
+        self.event_null_ms = min(max(0.0, stats.median(events) - _OUTSIDE_MS), _MOST_EVENT_MS)
 
     def _choose_calls(self, most: int, budget_s: float) -> None:
         """Decide how many calls a turn has, from the times seen while warming up."""
@@ -294,8 +312,7 @@ class TimingSession:
             event_ms, facts = turn.end()
         contestant.caller.check_facts(facts)
         contestant.late_turns += not turn.queued
-        contestant.event_ms.append(sum(event_ms) / self.calls)
-        contestant.call_ms.append(event_ms)
+        contestant.record(event_ms)
         contestant.done_ms.append((turn.done_ns - turn.shown_ns) / 1e6 / self.calls)
         contestant.sealed_ms.append((end_ns - turn.done_ns) / 1e6)
         if not contestant.trusted:
