@@ -1,10 +1,10 @@
 """Runners that wait for the next candidates while this one is judged: forked, inside their walls, CUDA open.
 
-Some may still be on their way there. They have loaded nothing and know of no candidate. Each lives in memory
-of its own, so they are there only where the card has room for more regions; the regions then take turns.
-Those beside the first are the baselines' spares. Where they had none, because no other candidate was announced when
-they began, one is made when it is wanted: its pieces are then not mixed with those of the other regions, and
-its memory may be a little slower or faster.
+Some may still be on their way there. They have loaded nothing and know of no candidate. Each lives in
+memory of its own, so they are there only where the card has room for more regions; the regions then take
+turns. Those beside the first are the baselines' spares. Where they had none, because no other candidate was
+announced when they began, one is made when it is wanted: its pieces are then not mixed with those of the
+other regions, and its memory may be a little slower or faster.
 """
 
 from __future__ import annotations
