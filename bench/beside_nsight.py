@@ -52,7 +52,7 @@ for x in inputs:
 programs = Programs(torch.cuda.get_device_properties(0).multi_processor_count)
 with torch.no_grad():
     for _ in range(3):
-        outputs = model(inputs[0])
+        model(inputs[0])
     for _ in range(told["turns"]):
         outputs = []
         for x in inputs:

@@ -55,7 +55,12 @@ def judged(bench, jobs, place, *more):
 
 
 def runner_begun(bench):
-    return bench._begun._trial._place.runner if bench._begun is not None else None
+    """Return the runner of what has begun, which may still be opening CUDA."""
+    if bench._begun is None:
+        return None
+    trial = bench._begun._trial
+    assert until(lambda: trial._place is not None)
+    return trial._place.runner
 
 
 def test_what_began_beside_the_candidate_before_is_judged_as_what_comes_fresh():
