@@ -22,6 +22,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from importlib.util import find_spec
@@ -147,23 +148,45 @@ def checked(text: str) -> str:
     return {True: "legal", False: "breaks the stage", None: "undecided"}[stage.legal]
 
 
+class StoppedError(Exception):
+    """The measurement was interrupted; judges that are at work are not waited for."""
+
+    def __init__(self, found: dict[str, Any]) -> None:
+        """`found` is what there was by then."""
+        super().__init__("interrupted")
+        self.found = found
+
+
+def with_judges(opened: Executor, measure: Callable[[Executor], dict[str, Any]]) -> dict[str, Any]:
+    """Measure with an executor that is closed then; interrupted, return what there is at once."""
+    try:
+        with opened as executor:
+            return measure(executor)
+    except StoppedError as stopped:
+        return stopped.found
+
+
 def interpreter(options: argparse.Namespace) -> dict[str, Any]:
     replies = [reply(PROBLEM, text, number, STAGE) for number, text in enumerate(sample_replies())]
-    with open_executor("local", "cpu", jobs=options.jobs) as executor:
-        return judged(executor, replies, None)
+    opened = open_executor("local", "cpu", jobs=options.jobs)
+    return with_judges(opened, lambda executor: judged(executor, replies, None))
 
 
 def gpu(options: argparse.Namespace) -> dict[str, Any]:
     codes = [text for text in sample_replies() if checked(text) in {"legal", "breaks the stage", "undecided"}]
     wanted = [distinct(codes[number % len(codes)], number) for number in range(options.candidates)]
-    with open_executor(options.executor, "cuda", gpus=options.gpus) as executor:
+
+    def measure(executor: Executor) -> dict[str, Any]:
         replies = [reply(PROBLEM, text, number, STAGE) for number, text in enumerate(wanted)]
         found = judged(executor, replies, options.size, options.baselines)
-        while found["candidates"] == found["of"] and found["seconds"] < options.seconds:
+        while found["seconds"] < options.seconds:
             times = 1 + int(options.seconds / found["seconds"])
             more = [distinct(text, number) for number, text in enumerate(wanted * times, len(wanted))]
             replies = [reply(PROBLEM, text, number, STAGE) for number, text in enumerate(more)]
             found = judged(executor, replies, options.size, options.baselines)
+        return found
+
+    found = with_judges(open_executor(options.executor, "cuda", gpus=options.gpus), measure)
     count = options.naive if found["candidates"] == found["of"] else 0
     naive = naive_seconds([candidate_code(text) for text in wanted[:count]], options.size)
     ratio = statistics.median(naive) / found["steady_s"]["median"] if naive else None
@@ -183,15 +206,21 @@ def problems(options: argparse.Namespace) -> dict[str, Any]:
         own = [folder.solution.read_text()] if folder.solution is not None else []
         own += [folder.current_code] if folder.current_code is not None else []
         replies += [reply(name, text, number, None, is_code=True) for number, text in enumerate(own)]
-    with open_executor(options.executor, "auto", jobs=options.jobs, gpus=options.gpus) as executor:
-        return judged(executor, replies, None)
+    opened = open_executor(options.executor, "auto", jobs=options.jobs, gpus=options.gpus)
+    return with_judges(opened, lambda executor: judged(executor, replies, None))
 
 
 def judged(
     executor: Executor, replies: list[Reply], size: str | None, baselines: BaselinesMode = "live"
 ) -> dict[str, Any]:
-    """Judge replies as the command does, and say how long each took once the first was there."""
+    """Judge replies as the command does, and say how long each took once the first was there.
+
+    Raises:
+        StoppedError: the measurement was interrupted, and something was there by then.
+
+    """
     settings = JudgeSettings(device=executor.device, size=size, gpu=GPU, baselines=baselines)
+    stopped = False
     done: list[float] = []
     outcomes: dict[int, str] = {}
     took: dict[int, float | None] = {}
@@ -213,8 +242,9 @@ def judged(
             except KeyboardInterrupt:
                 if not done:
                     raise
+                stopped = True
         slots = sum(state.busy_s for state in executor.states()) - before
-    return {
+    found = {
         "candidates": len(done), "of": len(replies), "slots": executor.slots, "seconds": done[-1],
         "per_minute": 60 * len(done) / done[-1], "first_s": done[0],
         "outcomes": dict(Counter(outcomes.values())), "by_candidate": [outcomes[n] for n in sorted(outcomes)],
@@ -222,6 +252,9 @@ def judged(
         "steady_s": steady(done), "steady": window(done, executor.slots),
         "slots_busy": slots / (done[-1] * executor.slots), "gpu_busy": busy.share(start + done[0]),
     }  # fmt: skip
+    if stopped:
+        raise StoppedError(found)
+    return found
 
 
 def steady(done: list[float]) -> dict[str, float]:
