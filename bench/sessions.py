@@ -6,12 +6,13 @@ import torch
 
 from eval.judge.baselines import Baselines
 from eval.judge.calls import Caller
+from eval.judge.contestant import Contestant
 from eval.judge.correctness import instance_key
 from eval.judge.processes import Zygote
 from eval.judge.regions import DeviceRegion, bytes_needed
 from eval.judge.result import build_timing
 from eval.judge.runner import Runner
-from eval.judge.timing import Contestant, TimingSession
+from eval.judge.timing import TimingSession
 from eval.records import Job, Limits, Timing
 
 FOR_LONG = Limits(seconds=3600)

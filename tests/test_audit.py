@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("torch", reason="needs the extra `eval`")
 
 from eval.judge import audit
-from eval.judge.timing import Contestant
+from eval.judge.contestant import Contestant
 
 EXCHANGE_MS, SEAL_MS = 0.18, 0.06
 

@@ -8,10 +8,11 @@ import pytest
 pytest.importorskip("torch", reason="needs the extra `eval`")
 
 from eval.judge.ceilings import Ceiling
+from eval.judge.contestant import Contestant
 from eval.judge.floor import Floor
 from eval.judge.result import build_timing
 from eval.judge.session_times import Kept
-from eval.judge.timing import Contestant, calls_a_turn, least_turns
+from eval.judge.turn_counts import calls_a_turn, least_turns
 
 EVENT_MS = 0.002
 FLOOR = Floor(2.84, "bytes", "measured", Ceiling(3.02e12, "measured"), None)

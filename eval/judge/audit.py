@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from eval.judge import stats
 
 if TYPE_CHECKING:
-    from eval.judge.timing import Contestant
+    from eval.judge.contestant import Contestant
 
 _RELATIVE_BOUND = 0.005
 _ABSOLUTE_BOUND_MS, _FOLLOWING_BOUND_MS, _FOLLOWING_PART = 0.005, 0.0025, 0.1

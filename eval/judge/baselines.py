@@ -10,6 +10,7 @@ import torch
 from eval.cuda.driver import CudaDriverError
 from eval.judge import ceilings, gpu, memory_plan
 from eval.judge.calls import Caller
+from eval.judge.contestant import Contestant
 from eval.judge.correctness import instance_key
 from eval.judge.faults import BaselineFailedError, FaultRaised, JudgeError, ProblemRefusedError
 from eval.judge.floor import floor_of, product_kind
@@ -18,7 +19,6 @@ from eval.judge.regions import DeviceRegion
 from eval.judge.result import flops_of
 from eval.judge.runner import Runner
 from eval.judge.session_times import SessionTimes
-from eval.judge.timing import Contestant
 from eval.judge.weights import transfer_bytes
 from eval.records import Case, Job, Limits
 from eval.tensors import dtype_name

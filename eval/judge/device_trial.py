@@ -15,12 +15,13 @@ from eval.judge.audit import disputed, once_more
 from eval.judge.baselines import Baselines, official_case
 from eval.judge.calls import Caller
 from eval.judge.company import may_be_the_company
+from eval.judge.contestant import Contestant
 from eval.judge.faults import BaselineFailedError, Fault, FaultRaised, JudgeError, rejected
 from eval.judge.regions import DeviceRegion, Region, bytes_needed
 from eval.judge.result import build_timing, corrected, unsettled
 from eval.judge.session_times import DRIFT_LIMIT, Kept
 from eval.judge.standby import Place, seed
-from eval.judge.timing import Contestant, TimingSession
+from eval.judge.timing import TimingSession
 from eval.judge.trial import Trial, fault_of
 from eval.judge.weights import transfer_bytes
 

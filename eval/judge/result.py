@@ -11,9 +11,10 @@ from eval.records import ConfigTime, KernelTime, Ratio, Speedup, Timing
 
 if TYPE_CHECKING:
     from eval.judge.baselines import Baselines
+    from eval.judge.contestant import Contestant
     from eval.judge.floor import Floor
     from eval.judge.session_times import Kept
-    from eval.judge.timing import Contestant, TimingSession
+    from eval.judge.timing import TimingSession
     from eval.records import Job
 
 _MOST_ROWS = 64

@@ -8,7 +8,6 @@ output are checked in every turn, and of a turn that nobody knows beforehand a c
 from __future__ import annotations
 
 import contextlib
-import math
 import secrets
 import time
 from collections.abc import Iterator
@@ -18,27 +17,22 @@ import torch
 
 from eval.gate import MOST_CALLS
 from eval.judge import audit, stats
+from eval.judge.contestant import Contestant
 from eval.judge.drawn_turns import DrawnTurns
 from eval.judge.faults import BaselineFailedError, FaultRaised, incorrect
 from eval.judge.hiding import OPEN_KEY, Hiding
 from eval.judge.readout import Readout
 from eval.judge.timed_turn import TimedTurn
+from eval.judge.turn_counts import LEAST_MS, calls_a_turn, least_turns
 
 if TYPE_CHECKING:
-    from eval.judge.calls import Caller, Prepared
+    from eval.judge.calls import Prepared
     from eval.judge.reference import CaseReference, Signature
-    from eval.judge.regions import Region
-    from eval.judge.runner import Runner
     from eval.records import IncorrectReason
     from eval.tensors import TensorDesc
 
-_BATCH_MS, _PLACES, _LONG_MS = 0.5, 4, 1.0
-"""Short calls are timed several in a turn, so that the cost of the exchange is shared: as many as take half a
-millisecond, and where that is not four, four or as many as take two; those of a millisecond alone."""
-_LEAST_MS = 1e-3
-_LEAST_TURNS, _TURNS_BETWEEN_LOOKS = 12, 4
-"""Of each contestant, and between two looks at whether there are enough. A turn of several calls is two
-samples, since calls of one turn are as independent as those of several (docs/timing.md)."""
+_TURNS_BETWEEN_LOOKS = 4
+"""At whether there are enough."""
 _NULL_TURNS, _SPIN_NS = 9, 4000
 _OUTSIDE_MS = 1.39e-3
 """What Nsight Compute counts of a kernel before its first instruction and after its last, on an H200
@@ -46,7 +40,6 @@ _OUTSIDE_MS = 1.39e-3
 _USUAL_FACTOR, _MOST_EVENT_MS = 3.0, 5e-3
 """An event pair that shows so many times what others of its turn do was disturbed. No more than this is taken
 off: 3.1 us is the most that was seen of machines that nobody disturbed."""
-_SAMPLES_A_TURN = 2
 _WARM_UP_CALLS = 3
 _CHECK_SHARE, _FULL_SHARE = 0.5, 0.01
 """Parts of the timed turns of which a call is checked at all, where no quick look can be taken, and in full
@@ -59,87 +52,7 @@ _ROUNDS_A_FAMILY = 5
 """So many rounds the contents are of one kind, and those of trusted runners stay as they are."""
 _STRETCH_PART = 0.3
 """Of the time of a session, in which a turn that is checked in full has to come."""
-_MOST_ROUND_MS = 100.0
-"""All contestants' turns of one round together, so that there are many rounds."""
 _random = secrets.SystemRandom()
-
-
-class Contestant:
-    """One runner that takes its turns: the candidate or a baseline."""
-
-    def __init__(
-        self, role: str, runner: Runner, region: Region, caller: Caller, key: str, *, trusted: bool
-    ) -> None:
-        self.role, self.runner, self.region, self.caller, self.key = role, runner, region, caller, key
-        self.trusted = trusted
-        self.calls = 1
-        """Calls in one turn."""
-        self.waits: bool | None = None
-        """Whether its calls cannot be queued ahead, since they wait for results of their own or are of very
-        many launches: then it is charged all that the judge's clock finds. None until it has warmed up."""
-        self.late_turns = 0
-        """Turns whose work was not queued when its inputs were shown."""
-        self.usual_ms: tuple[float, float] | None = None
-        """What a call took alone when it had warmed up, by its events and by the judge's clock."""
-        self.holds: object = None
-        """What stands for the contents that lie in a trusted runner's region."""
-        self.told: tuple[list[Any], list[list[TensorDesc]]] = [], []
-        """What it said last of its outputs, and where they lie by that: mostly it says the same again."""
-        self.event_ms: list[float] = []
-        """Mean over the calls of a turn of what the runner's events say, by turn: the judge's clock knows no
-        calls."""
-        self._parts_ms: list[float] = []
-        """Means over parts of each turn's calls."""
-        self.call_ms: list[list[float]] = []
-        """What they say of each call, by turn; the inputs of the n-th lie in the same place in each turn."""
-        self.done_ms: list[float] = []
-        """Time by the judge's clock from the first inputs shown until the runner's GPU said that all was
-        done, over the number of calls, by turn."""
-        self.sealed_ms: list[float] = []
-        """Time from then until the judge had read from outputs, by turn."""
-
-    def record(self, call_ms: list[float]) -> None:
-        """Take down what the runner's events say of each call of a turn."""
-        self.call_ms.append(call_ms)
-        self.event_ms.append(sum(call_ms) / len(call_ms))
-        mixed = _random.sample(call_ms, len(call_ms))
-        parts = [mixed[part::_SAMPLES_A_TURN] for part in range(min(_SAMPLES_A_TURN, len(mixed)))]
-        self._parts_ms += [sum(part) / len(part) for part in parts]
-
-    @property
-    def samples_ms(self) -> list[float]:
-        """Two means a turn, each over half of its calls as they were drawn, or the time of the only one.
-
-        Their median is not below that of `event_ms`, which the judge's clock is compared with: else a runner
-        could deal its times out so that most samples are short and the middle turn is not.
-        """
-        if not self._parts_ms:
-            return []
-        below = max(0.0, stats.median(self.event_ms) - stats.median(self._parts_ms))
-        return [ms + below for ms in self._parts_ms]
-
-    def clear(self) -> None:
-        """Forget the samples of an earlier session."""
-        self.event_ms, self.call_ms, self.done_ms, self.sealed_ms = [], [], [], []
-        self._parts_ms = []
-
-
-def calls_a_turn(shortest_ms: float, together_ms: float) -> int:
-    """Return how many calls of `shortest_ms` share a turn; one call of each contestant takes `together_ms`.
-
-    The candidate's own events decide nothing here: they may say anything.
-    """
-    if shortest_ms >= _LONG_MS:
-        return 1
-    shortest_ms = max(shortest_ms, _LEAST_MS)
-    places = min(_PLACES, math.ceil(2 * _LONG_MS / shortest_ms))
-    wanted = max(places, math.ceil(_BATCH_MS / shortest_ms))
-    return max(1, min(wanted, int(_MOST_ROUND_MS / max(together_ms, _LEAST_MS))))
-
-
-def least_turns(calls: int) -> int:
-    """Return how many turns of so many calls are taken at least."""
-    return max(_LEAST_TURNS, math.ceil(stats.LEAST_SAMPLES / min(calls, _SAMPLES_A_TURN)))
 
 
 class TimingSession:
@@ -188,7 +101,7 @@ class TimingSession:
         together = sum(done_ms for _, _, done_ms in usual)
         waits = any(contestant.waits for contestant in self._contestants)
         calls = 1 if waits else min(calls_a_turn(min(trusted), together), most, MOST_CALLS)
-        affordable = int(_STRETCH_PART * budget_s * 1e3 / max(calls * together, _LEAST_MS))
+        affordable = int(_STRETCH_PART * budget_s * 1e3 / max(calls * together, LEAST_MS))
         self._stretch = max(1, min(least_turns(calls), affordable))
         self._set_calls(calls)
 
