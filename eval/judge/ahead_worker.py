@@ -136,6 +136,7 @@ def _work(
     ended: queue.SimpleQueue[BaseException | None],
 ) -> None:  # fmt: skip
     """Compile one job after another; with the first of several threads that ends, all end."""
+    ending: BaseException | None = None
     try:
         while (task := inbox.next()) is not None:
             with baton.held():
@@ -145,11 +146,10 @@ def _work(
                     with packed_file(data) as fd:
                         channel.send({"key": task.key}, [fd])
     except (ChannelClosedError, ChannelTimeoutError):
-        ended.put(None)
+        pass  # the judge is gone
     except BaseException as failure:  # noqa: BLE001 - raised again where it is waited for
-        ended.put(failure)
-    else:
-        ended.put(None)
+        ending = failure
+    ended.put(ending)
 
 
 def _read(channel: Channel, inbox: _Inbox) -> None:

@@ -152,19 +152,17 @@ class Standby:
         if self._waiting:
             runner, held, region = self._waiting.pop(0)
             self._in_use.append(region)
+            usable = False
             try:
-                if _entered(runner) and held == limits and runner.alive():
-                    return Place(region, runner)
-            except BaseException:
-                self._give_up(runner, region)
-                raise
-            self._give_up(runner, region)
+                usable = _entered(runner) and held == limits and runner.alive()
+            finally:
+                if not usable:
+                    self._in_use = [used for used in self._in_use if used is not region]
+                    runner.kill()
+            if usable:
+                return Place(region, runner)
         self._collect()
         return None
-
-    def _give_up(self, runner: Runner, region: Region) -> None:
-        self._in_use = [used for used in self._in_use if used is not region]
-        runner.kill()
 
     def drop(self) -> None:
         """End the runners, and give back the second region if it was made here."""

@@ -39,7 +39,7 @@ _OUTSIDE_MS = 1.39e-3
 (docs/timing.md)."""
 _USUAL_FACTOR, _MOST_EVENT_MS = 3.0, 5e-3
 """An event pair that shows so many times what others of its turn do was disturbed. No more than this is taken
-off: 3.1 us is the most that was seen of machines that nobody disturbed."""
+off: 3.0 us is the most that was right on a machine so far (docs/timing.md)."""
 _WARM_UP_CALLS = 3
 _CHECK_SHARE, _FULL_SHARE = 0.5, 0.01
 """Parts of the timed turns of which a call is checked at all, where no quick look can be taken, and in full
@@ -88,7 +88,8 @@ class TimingSession:
                 turn.queue()
                 turn.run()
                 beyond_ms, _ = turn.end()
-            usual_ms = [ms for ms in beyond_ms if ms <= _USUAL_FACTOR * stats.median(beyond_ms)]
+            most_ms = _USUAL_FACTOR * stats.median(beyond_ms)
+            usual_ms = [ms for ms in beyond_ms if ms <= most_ms]
             events.append(sum(usual_ms) / len(usual_ms))
             waits.append((turn.done_ns - turn.shown_ns - self.calls * _SPIN_NS) / 1e6 - sum(beyond_ms))
         self.null_ms, self.null_spread_ms = stats.median(waits), stats.spread(waits)
