@@ -22,15 +22,19 @@ HEAP_ROOM = 1 << 29
 class Ring:
     """Contestants of one job; each has device memory of its own, dealt among all as the judge does it."""
 
-    def __init__(self, job: Job, zygote: Zygote, places: int) -> None:
-        """Make room for `places` contestants, and have as many threads as the judge has."""
+    def __init__(self, job: Job, zygote: Zygote, places: int, shifted: int = 0) -> None:
+        """Make room for `places` contestants, and have as many threads as the judge has.
+
+        The first one gets the place number `shifted`, those that follow the next ones.
+        """
         torch.set_num_threads(1)
         self.job, self._zygote = job, zygote
         self.baselines = Baselines(job.model_copy(update={"timing": False, "current_code": None}), zygote)
         lines = self.baselines
         inputs = lines.most_calls * bytes_needed(lines.case.inputs, DeviceRegion.align)
         heap = int(1.05 * lines.most_calls * lines.moved_bytes) + HEAP_ROOM
-        self._regions = DeviceRegion.deal(places, max(inputs, 64 << 20), heap)
+        regions = DeviceRegion.deal(places, max(inputs, 64 << 20), heap)
+        self._regions = [regions[(shifted + number) % places] for number in range(places)]
         self.contestants: list[Contestant] = []
 
     def add(
@@ -64,9 +68,10 @@ class Ring:
         for contestant in self.contestants:
             contestant.clear()
         against = next((each for each in others if each.role == "current"), others[0])
-        session = TimingSession(self.baselines.case, self.baselines.signature, self.contestants)
-        session.run(candidate, against, seconds, self.baselines.most_calls)
-        return build_timing(self.job, self.baselines, session, candidate, others, ({}, {}))
+        lines = self.baselines
+        session = TimingSession(lines.case, lines.signature, self.contestants, lines.nulls)
+        session.run(candidate, against, seconds, lines.most_calls)
+        return build_timing(self.job, lines, session, candidate, others, ({}, {}))
 
     def profiled(self) -> float | None:
         """Device time of one call of the candidate by torch's profiler (CUPTI), in ms, caches as they are."""

@@ -205,7 +205,7 @@ def problems(options: argparse.Namespace) -> dict[str, Any]:
         folder = load_problem(name)
         own = [folder.solution.read_text()] if folder.solution is not None else []
         own += [folder.current_code] if folder.current_code is not None else []
-        replies += [reply(name, text, number, None, is_code=True) for number, text in enumerate(own)]
+        replies += [reply(name, text, len(replies) + n, None, is_code=True) for n, text in enumerate(own)]
     opened = open_executor(options.executor, "auto", jobs=options.jobs, gpus=options.gpus)
     return with_judges(opened, lambda executor: judged(executor, replies, None))
 

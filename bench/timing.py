@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--parts", default=",".join(PARTS))
     parser.add_argument("--pairs", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=5.0, help="time budget of one session")
-    parser.add_argument("--most-seconds", type=float, default=3600.0, help="of all pairs of one row")
+    parser.add_argument("--most-seconds", type=float, default=3600.0, help="of one row in one place")
     parser.add_argument("--repeats", type=int, default=3, help="sessions beside Nsight Compute")
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
@@ -88,9 +88,9 @@ def job_of(problem: Problem, code: str, **more: Any) -> Job:
     return Job(problem=problem, code=code, size=problem.sizes[0].name, min_gain=MIN_GAIN, **more)
 
 
-def ring(job: Job, zygote: Zygote, **roles: str) -> Ring:
+def ring(job: Job, zygote: Zygote, shifted: int = 0, **roles: str) -> Ring:
     """Return the candidate of `job`, the reference or what stands for it, and further roles in turn."""
-    made = Ring(job, zygote, places=1 + len({"eager", *roles}))
+    made = Ring(job, zygote, 1 + len({"eager", *roles}), shifted)
     made.add("candidate", job.code, trusted=False)
     if "eager" not in roles:
         made.add("eager", made.baselines.case.source, "Model")
@@ -144,21 +144,30 @@ def beside_ncu(running: Ring, shape: tuple[int, int], found: Profiler) -> dict[s
     return {"ncu_ms": statistics.median(readings), "ncu_readings_ms": readings}
 
 
-def called(running: Ring, pairs: int, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Run sessions, as many as there is time for and two at least, and count what is decided."""
+def called(running: Ring, pairs: int, arguments: argparse.Namespace) -> list[Timing]:
+    """Run sessions, as many as there is time for and two at least, and end the runners."""
     timings: list[Timing] = []
     deadline = time.monotonic() + arguments.most_seconds
     while len(timings) < min(2, pairs) or (len(timings) < pairs and time.monotonic() < deadline):
         timings.append(running.time(arguments.seconds))
     running.close()
-    gains = [timing.speedup.current.median for timing in timings if timing.speedup.current is not None]
+    return timings
+
+
+def decided(timings: list[Timing]) -> dict[str, Any]:
+    """Count what was decided."""
     return {
         "pairs": len(timings),
         "decisions": Counter(str(timing.decision) for timing in timings),
         "median_ms": statistics.median(timing.candidate_ms.median for timing in timings),
-        "gain": quantiles(gains),
+        "gain": quantiles(gains(timings)),
         "samples": statistics.median(timing.candidate_ms.samples for timing in timings),
+        "taken_off_us": quantiles([1e3 * timing.clock["event_ms"] for timing in timings]),
     }
+
+
+def gains(timings: list[Timing]) -> list[float]:
+    return [timing.speedup.current.median for timing in timings if timing.speedup.current is not None]
 
 
 def quantiles(values: list[float]) -> dict[str, float]:
@@ -167,10 +176,18 @@ def quantiles(values: list[float]) -> dict[str, float]:
 
 
 def aa(arguments: argparse.Namespace) -> Rows:
-    zygote = Zygote(cuda=True)
+    """Let the three that are the same take each of three places in turn, since places differ."""
+    zygote, places = Zygote(cuda=True), 3
     for name in ("50 us", "3 ms"):
-        running = ring(job_of(shaped(name), SOLUTION), zygote, current=SOLUTION, eager=SOLUTION)
-        yield {"shape": SHAPES[name], **called(running, arguments.pairs, arguments)}
+        job, by_place = job_of(shaped(name), SOLUTION), []
+        timings: list[Timing] = []
+        for shifted in range(places):
+            running = ring(job, zygote, shifted, current=SOLUTION, eager=SOLUTION)
+            pairs = arguments.pairs * (shifted + 1) // places - len(timings)
+            found = called(running, pairs, arguments)
+            timings += found
+            by_place.append(statistics.median(gains(found)))
+        yield {"shape": SHAPES[name], **decided(timings), "gain_by_place": by_place}
     zygote.close()
 
 
@@ -180,8 +197,8 @@ def power(arguments: argparse.Namespace) -> Rows:
         slow = SOLUTION + SLOWED.format(share=share)
         code, current = (slow, SOLUTION) if candidate_is_slow else (SOLUTION, slow)
         running = ring(job_of(shaped("3 ms"), code), zygote, current=current, eager=SOLUTION)
-        row = called(running, max(1, arguments.pairs // 2), arguments)
-        yield {"true": what, "more_rows": share, **row}
+        timings = called(running, max(1, arguments.pairs // 2), arguments)
+        yield {"true": what, "more_rows": share, **decided(timings)}
     zygote.close()
 
 
