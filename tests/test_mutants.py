@@ -47,9 +47,9 @@ def test_a_mutant_is_not_its_base():
 
 
 SEEN = [
-    ("tl.store(out_row + few, tl.cumsum(first, axis=0), mask=few < head)", "pass", "wrong by"),
+    ("tl.store(out_row - 1, 0.0)", "pass", "wrong by"),
     ("0.0) + carry", "0.0)", "wrong by"),
-    ("mask=rest <= n_scan)", "mask=rest <= n_scan + 1)", "programs from last to first|stores outside"),
+    ("(ends < count)", "(ends < count + 1)", "programs from last to first|stores outside"),
     (".to(tl.int64)", ".to(tl.int8)", "(300, 3)|crashes|raises"),
     ("tl.cumsum(x, axis=1)", "tl.cumsum(x, axis=1).to(tl.float16)", "wrong by"),
     ("rows.shape[0],)](", "rows.shape[0] + 1,)](", "stores outside"),
@@ -68,17 +68,17 @@ def test_the_oracle_knows_the_expert_solution_and_sees_what_is_wrong():
 
 HIDDEN = {
     "writes past the end": (
-        "mask=rest <= n_scan)",
-        "mask=rest <= n_scan + 1)",
+        "(ends < count)",
+        "(ends < count + 1)",
         "stores outside of the tensors",
     ),
     "writes into the next row": (
-        "mask=rest <= n_scan)",
-        "mask=rest <= n_scan + tl.minimum(tl.num_programs(0) - 1 - row, 1))",
+        "(ends < count)",
+        "(ends < count + tl.minimum(tl.num_programs(0) - 1 - row, 1))",
         "elements are wrong",
     ),
     "leaves an element as it was": (
-        "tl.store(out_row + few, tl.cumsum(first, axis=0), mask=few < head)",
+        "tl.store(out_row - 1, 0.0)",
         "pass",
         "got nan",
     ),
