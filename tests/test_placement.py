@@ -107,7 +107,7 @@ def test_all_pieces_reach_the_runner_and_nobody_else(zygote):
     channel, theirs = protocol.pair()
     pages = [os.memfd_create(f"piece{number}", 0) for number in range(MOST_PIECES + 1)]
     read, write = os.pipe()
-    pid = zygote.fork([theirs.fileno(), write, *pages])
+    pid = zygote.fork([theirs.fileno(), write, *pages]).pid
     theirs.close()
     for fd in (*pages, write):
         os.close(fd)

@@ -60,7 +60,7 @@ class Contained:
             if cuda:
                 pages.append(new_page())
                 self.gate = Gate(pages[-1])
-            self.pid = zygote.fork([theirs.fileno(), self.printed.write_fd, *pages])
+            self._forked = zygote.fork([theirs.fileno(), self.printed.write_fd, *pages])
         finally:
             for page in pages:
                 os.close(page)
@@ -70,6 +70,11 @@ class Contained:
         self.report = SandboxReport(active=(), missing=())
         self._entered = False
         self._start(region, cuda=cuda)
+
+    @property
+    def pid(self) -> int:
+        """The process, as the judge numbers it."""
+        return self._forked.pid
 
     def _confine(self) -> Cgroup | None:
         group = Cgroup.create(int(self._limits.host_memory_gb * 1e9), _TASKS)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,22 @@ def clean_environment(scratch: Path, *, cuda: bool, dry: bool = False) -> dict[s
     return env
 
 
+class Forked:
+    """A runner that its parent was asked for."""
+
+    def __init__(self, parent: Zygote) -> None:
+        self._parent = parent
+        self.told: int | None = None
+        """Its process id, where the parent has said that."""
+
+    @property
+    def pid(self) -> int:
+        """Its process id; waits until the parent has forked it."""
+        while self.told is None:
+            self._parent.hear()
+        return self.told
+
+
 class Zygote:
     """A warm process that forks runners; those of a `dry` one compile for a GPU that is not there.
 
@@ -50,6 +67,8 @@ class Zygote:
         self.dry = dry
         self._folder = WorkingFolder()
         self.scratch = self._folder.path
+        self._forks: deque[Forked] = deque()
+        """Those that were asked for and not yet made, in that order."""
         self._exits: dict[int, int] = {}
         self.healthy = True
         """False once a runner could not be ended: it may disturb those that follow."""
@@ -75,15 +94,20 @@ class Zygote:
             raise BrokenJudgeError(str(greeting["unusable"]))
         return greeting
 
-    def fork(self, fds: list[int]) -> int:
-        """Fork a runner that inherits `fds`, and return its process id."""
+    def fork(self, fds: list[int]) -> Forked:
+        """Ask for a runner that inherits `fds`, and do not wait: a fork takes some hundredths of a second."""
         assert self.versions
         self._send({"op": "fork"}, fds)
-        while True:
-            reply = self._receive(_FORK_SECONDS)
-            if "pid" in reply:
-                return int(reply["pid"])
-            self._note(reply)
+        self._forks.append(Forked(self))
+        return self._forks[-1]
+
+    def hear(self) -> None:
+        """Wait until the parent says something: whom it has forked, or who has ended."""
+        reply = self._receive(_FORK_SECONDS)
+        if "pid" in reply:
+            self._forks.popleft().told = int(reply["pid"])
+        else:
+            self._exits[int(reply["exited"])] = int(reply["status"])
 
     def exit_status(self, pid: int, wait_s: float) -> int | None:
         """Return the exit code of a runner, negative for a signal, or None if it lives on."""
@@ -92,7 +116,7 @@ class Zygote:
             left = max(0.0, deadline - time.monotonic())
             if not select.select([self._channel], [], [], left)[0]:
                 return None
-            self._note(self._receive(_FORK_SECONDS))
+            self.hear()
         return self._exits[pid]
 
     def let_go(self, pid: int) -> None:
@@ -113,9 +137,6 @@ class Zygote:
             raise BrokenJudgeError("the runners' parent process ended; its error is above") from error
         except protocol.ChannelTimeoutError as error:
             raise BrokenJudgeError("the runners' parent process does not answer") from error
-
-    def _note(self, reply: dict[str, Any]) -> None:
-        self._exits[int(reply["exited"])] = int(reply["status"])
 
     def new_folder(self) -> Path:
         """Make a scratch folder for one runner."""
