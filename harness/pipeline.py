@@ -23,8 +23,8 @@ from harness.records import Attempt, Candidate, Reply
 from harness.store import JudgeKey, Store, StoredReply
 from harness.twins import meaning, shared
 
-_AHEAD = 5
-"""Replies given to the executor for each slot: one is judged, three are announced to its judge, one makes up
+_AHEAD = 7
+"""Replies given to the executor for each slot: one is judged, five are announced to its judge, one makes up
 for the time until the next is read."""
 
 

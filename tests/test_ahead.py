@@ -13,7 +13,7 @@ pytest.importorskip("triton", reason="needs the extra `eval`")
 from eval.dry_launch import H100
 from eval.dry_launch.compiling import AheadCompiler, Target
 from eval.dry_launch.launcher import properties
-from eval.judge.ahead import Ahead
+from eval.judge.ahead import MOST_ANNOUNCED, Ahead
 from eval.judge.faults import BrokenJudgeError
 from eval.judge.lookahead import Lookahead
 from eval.judge.processes import Zygote
@@ -184,7 +184,7 @@ def test_nothing_is_done_for_code_that_is_refused_and_little_for_what_never_come
     ahead.announce(work("import os\n" + HONEST, rules="strict"))
     assert until(ahead.ready, 120)
     assert ahead.take(work("import os\n" + HONEST, rules="strict"), 120) is None
-    endless = [work(f"while True: pass  # {number}") for number in range(6)]
+    endless = [work(f"while True: pass  # {number}") for number in range(MOST_ANNOUNCED + 2)]
     for one in endless:
         ahead.announce(one)
     ahead.announce(work(HONEST))

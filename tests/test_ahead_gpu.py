@@ -64,6 +64,7 @@ def runner_begun(bench):
 
 
 def test_what_began_beside_the_candidate_before_is_judged_as_what_comes_fresh():
+    from eval.judge.baselines import _MOST_SPARES
     from eval.judge.bench import Bench
 
     jobs = [work(code) for code in (HONEST, WRONG, TUNED, HONEST)]
@@ -77,7 +78,7 @@ def test_what_began_beside_the_candidate_before_is_judged_as_what_comes_fresh():
             assert (began is None) == (place in {0, 2})  # nothing begins beside what is wrong
             told.append(judged(bench, jobs, place))
             assert began is None or until(lambda gone=began: not exists(gone.pid))
-            assert len(bench._baselines.spares) == 3
+            assert len(bench._baselines.spares) == _MOST_SPARES
             assert bench._lookahead._standby._second is None
     assert [one.status for one in told] == [one.status for one in alone]
     assert [one.guarantees for one in told] == [one.guarantees for one in alone]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from eval.dry_launch.compiling import Target
     from eval.records import Job
 
-MOST_ANNOUNCED = 4
+MOST_ANNOUNCED = 6
 _MOST_WORKERS = 16
 _SPARED_CORES = 2
 """For the judge and for the runner that it is timing."""

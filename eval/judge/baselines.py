@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from eval.judge.processes import Zygote
 
 _NOTE_CHARS = 500
-_MOST_SPARES = 3
+_MOST_SPARES = 5
 _LIMITS = Limits(seconds=24 * 3600.0, call_seconds=300.0, host_memory_gb=64.0)
 
 

@@ -39,9 +39,10 @@ __all__ = ["Baselines", "DeviceTrial"]
 
 _BUDGET_SECONDS = 5.0
 _PROFILE_REPEAT = 3
-_WAITING = 3
-"""Runners that are to be there or on their way when a candidate is timed: the next one begins in one of them
-once it was, and those that fail at once use up more than are started meanwhile."""
+_WAITING, _STARTED = 5, 2
+"""Runners that are to be there or on their way when a candidate is timed, and how many are started then at
+most: the next one begins in one of them once it was, and where several fail at once, as many are used up as
+were started while others were timed."""
 _DISAGREED = "the runner's events and the judge's clock disagreed"
 
 
@@ -199,7 +200,7 @@ class DeviceTrial(Trial):
         caller.checked_call(runner, case, signature, family, key=key, in_full=not timed, forced=None)
         if not timed:
             return
-        self._lookahead.prepare(self._baselines, waiting=_WAITING, most=2)
+        self._lookahead.prepare(self._baselines, waiting=_WAITING, most=_STARTED)
         candidate = Contestant("candidate", runner, region, caller, key, trusted=False)
         turns = self._take_turns(candidate)
         contestants = turns.contestants

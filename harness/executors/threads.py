@@ -15,7 +15,7 @@ from harness.executors.slot import STRIKES, Slot
 from harness.executors.tasks import Task, Tasks
 
 _TRIES = 2
-_ANNOUNCED = 3
+_ANNOUNCED = 5
 """Jobs that a judge is told of beside the one that it judges."""
 
 
