@@ -103,7 +103,7 @@ def test_times_that_drift_are_doubtful():
 
 @pytest.mark.parametrize("ms", [0.005, 0.05, 5.0])
 def test_the_cost_of_an_event_pair_is_taken_off(ms):
-    session = SimpleNamespace(event_null_ms=0.002)
+    session = SimpleNamespace(nulls=SimpleNamespace(event_ms=0.002))
     assert corrected(session, [ms, ms, 2 * ms]) == pytest.approx([ms - 0.002, ms - 0.002, 2 * ms - 0.002])
     assert min(corrected(session, [0.001])) > 0
 

@@ -111,3 +111,17 @@ def test_outputs_without_elements_and_scalars():
     readout = Readout(base, [[empty, scalar]], early=[0])
     readout.read()
     readout.check()
+
+
+def test_one_that_was_made_too_soon_is_made_again_for_where_the_outputs_do_lie():
+    base, calls = region(), two_calls()
+    early = Readout(base, [], early=[0, 1])
+    assert Readout(base, calls, early=[1]).of(calls)._calls is calls
+    readout = early.of(calls)
+    assert readout is not early
+    assert readout.of(calls) is readout
+    written(base, calls)
+    readout.read()
+    readout.check()
+    written(base, moved := [list(reversed(outputs)) for outputs in reversed(calls)])
+    assert readout.of(moved) is not readout

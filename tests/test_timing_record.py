@@ -38,9 +38,8 @@ def says(made, turns_ms):
 
 
 def timed(candidate, others, *, clocks=CALM, floor=FLOOR, min_gain=0.01, **more):
-    session = SimpleNamespace(
-        event_null_ms=EVENT_MS, null_ms=0.18, null_spread_ms=0.001, checked=9, calls=1
-    )  # fmt: skip
+    nulls = SimpleNamespace(event_ms=EVENT_MS, exchange_ms=0.18, exchange_spread_ms=0.001)
+    session = SimpleNamespace(nulls=nulls, checked=9, calls=1)
     baselines = SimpleNamespace(
         notes=(), floor=floor, floor_bytes=8.59e9, compile_note="compile: it has no rule for that",
         hard_limit_ms=2.4, flops=None,

@@ -14,6 +14,7 @@ from eval.judge.contestant import Contestant
 from eval.judge.correctness import instance_key
 from eval.judge.faults import BaselineFailedError, FaultRaised, JudgeError, ProblemRefusedError
 from eval.judge.floor import floor_of, product_kind
+from eval.judge.null_turns import NullTurns
 from eval.judge.reference import CaseReference, size_case
 from eval.judge.regions import DeviceRegion
 from eval.judge.result import flops_of
@@ -83,6 +84,7 @@ class Baselines:
         )
         self.compile_note: str | None = None
         self.session_times = SessionTimes()
+        self.nulls = NullTurns()
         self._runners: list[Runner] = []
         self._contestants: list[Contestant] = []
         self._plan, left_bytes = self._plan_memory(memory_limit_bytes)

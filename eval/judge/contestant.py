@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from eval.judge import stats
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 SAMPLES_A_TURN = 2
 """Of a turn of several calls: those of one are as independent as those of several (docs/timing.md)."""
-_random = secrets.SystemRandom()
+_random = np.random.default_rng()
 
 
 class Contestant:
@@ -37,6 +38,8 @@ class Contestant:
         """What a call took alone when it had warmed up, by its events and by the judge's clock."""
         self.holds: object = None
         """What stands for the contents that lie in a trusted runner's region."""
+        self.asked: list[list[dict[str, Any]]] = []
+        """The inputs that its calls were last asked for with, which it knows."""
         self.told: tuple[list[Any], list[list[TensorDesc]]] = [], []
         """What it said last of its outputs, and where they lie by that: mostly it says the same again."""
         self.event_ms: list[float] = []
@@ -56,9 +59,9 @@ class Contestant:
         """Take down what the runner's events say of each call of a turn."""
         self.call_ms.append(call_ms)
         self.event_ms.append(sum(call_ms) / len(call_ms))
-        mixed = _random.sample(call_ms, len(call_ms))
-        parts = [mixed[part::SAMPLES_A_TURN] for part in range(min(SAMPLES_A_TURN, len(mixed)))]
-        self._parts_ms += [sum(part) / len(part) for part in parts]
+        mixed = _random.permutation(call_ms)
+        parts = min(SAMPLES_A_TURN, len(call_ms))
+        self._parts_ms += [float(mixed[part::parts].mean()) for part in range(parts)]
 
     @property
     def samples_ms(self) -> list[float]:

@@ -280,7 +280,7 @@ class DeviceTrial(Trial):
     def _session(self, candidate: Contestant, contestants: list[Contestant]) -> _Turns:
         target = next((c for c in contestants if c.role == "current"), contestants[0])
         case, signature = self._baselines.case, self._baselines.signature
-        session = TimingSession(case, signature, [candidate, *contestants])
+        session = TimingSession(case, signature, [candidate, *contestants], self._baselines.nulls)
         before = gpu.clocks()
         session.run(candidate, target, _BUDGET_SECONDS, self._baselines.most_calls)
         return _Turns(session, contestants, (before, gpu.conditions_since(before)))

@@ -35,7 +35,7 @@ class _Part(NamedTuple):
 
 
 class Readout:
-    """Made as soon as it is known where the outputs lie, without a word to the GPU.
+    """Made while a runner queues its calls, for outputs where those before lay, without a word to the GPU.
 
     It is the runner's then: its kernels wait there for what the judge shows.
     """
@@ -47,6 +47,7 @@ class Readout:
 
         Make the next one once all work of this one is done.
         """
+        self._base, self._calls, self._asked = base, calls, early
         members: dict[object, list[tuple[int, TensorDesc]]] = {}
         for call, outputs in enumerate(calls):
             for number, desc in enumerate(outputs):
@@ -66,10 +67,14 @@ class Readout:
         self._device = base.device
         self._early = [part.places[part.early].flatten() for part in self._parts]
         """Places of the early calls by part; on a GPU in memory from where they are copied without a stop."""
-        if base.is_cuda:
+        if base.is_cuda and self._early:
             counts = [len(places) for places in self._early]
             rooms = _pinned(sum(counts)).split(counts)
             self._early = [room.copy_(places) for room, places in zip(rooms, self._early, strict=True)]
+
+    def of(self, calls: Sequence[Sequence[TensorDesc]]) -> Readout:
+        """Return this one if it was made for these very descriptions of outputs, else one that is."""
+        return self if calls is self._calls else Readout(self._base, calls, self._asked)
 
     def read(self) -> None:
         """Read from the outputs of the early calls, without waiting for it."""

@@ -74,8 +74,8 @@ def build_timing(
         samples_ms={role: tuple(round(value, 6) for value in values) for role, values in samples.items()},
         clock={
             "before": clocks[0], "after": clocks[1],
-            "exchange_ms": session.null_ms, "exchange_spread_ms": session.null_spread_ms,
-            "event_ms": session.event_null_ms, "checked_outputs": session.checked,
+            "exchange_ms": session.nulls.exchange_ms, "exchange_spread_ms": session.nulls.exchange_spread_ms,
+            "event_ms": session.nulls.event_ms, "checked_outputs": session.checked,
             "calls_a_turn": session.calls, "place_half_width": places,
             "exchange_by_call_ms": audit.exchange_ms(contestants),
             "seal_ms": audit.seal_ms(contestants),
@@ -97,7 +97,8 @@ def corrected(session: TimingSession, event_ms: list[float]) -> list[float]:
     With caches in the same state events read so much too much of short kernels as of long ones
     (docs/measurements/timing_h200.md).
     """
-    return [max(value - session.event_null_ms, _LEAST_MS) for value in event_ms]
+    taken_off_ms = session.nulls.event_ms
+    return [max(value - taken_off_ms, _LEAST_MS) for value in event_ms]
 
 
 def unsettled(samples: Mapping[str, Sequence[float]], clocks: tuple[Mapping[str, Any], ...]) -> list[str]:

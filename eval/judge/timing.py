@@ -27,19 +27,14 @@ from eval.judge.turn_counts import LEAST_MS, calls_a_turn, least_turns
 
 if TYPE_CHECKING:
     from eval.judge.calls import Prepared
+    from eval.judge.null_turns import NullTurns
     from eval.judge.reference import CaseReference, Signature
     from eval.records import IncorrectReason
     from eval.tensors import TensorDesc
 
 _TURNS_BETWEEN_LOOKS = 4
 """At whether there are enough."""
-_NULL_TURNS, _SPIN_NS = 9, 4000
-_OUTSIDE_MS = 1.39e-3
-"""What Nsight Compute counts of a kernel before its first instruction and after its last, on an H200
-(docs/timing.md)."""
-_USUAL_FACTOR, _MOST_EVENT_MS = 3.0, 5e-3
-"""An event pair that shows so many times what others of its turn do was disturbed. No more than this is taken
-off: 3.0 us is the most that was right on a machine so far (docs/timing.md)."""
+_SPIN_NS = 4000
 _WARM_UP_CALLS = 3
 _CHECK_SHARE, _FULL_SHARE = 0.5, 0.01
 """Parts of the timed turns of which a call is checked at all, where no quick look can be taken, and in full
@@ -58,7 +53,10 @@ _random = secrets.SystemRandom()
 class TimingSession:
     """Measures a set of contestants on one case."""
 
-    def __init__(self, case: CaseReference, signature: Signature, contestants: list[Contestant]) -> None:
+    def __init__(
+        self, case: CaseReference, signature: Signature, contestants: list[Contestant], nulls: NullTurns
+    ) -> None:
+        """`nulls` are of earlier sessions beside the same trusted runners."""
         self._case, self._signature, self._contestants = case, signature, contestants
         properties = torch.cuda.get_device_properties(0)
         self._flush = torch.empty(2 * properties.L2_cache_size, dtype=torch.uint8, device="cuda")
@@ -68,9 +66,7 @@ class TimingSession:
         """Stand for contents of one kind and number of calls: of this round, and made last."""
         regions = {id(contestant.region) for contestant in contestants}
         self._apart = len(regions) == len(contestants)
-        self.null_ms = 0.0
-        self.null_spread_ms = 0.0
-        self.event_null_ms = 0.0
+        self.nulls = nulls
         self.checked = self.checked_in_full = 0
         """Calls of the candidate's that were checked, and of those that count as samples every element."""
         self._stretch = 0
@@ -80,20 +76,15 @@ class TimingSession:
     def _calibrate(self) -> None:
         """Measure what events and the exchange cost, on a trusted runner, by programs of known length."""
         trusted = next(c for c in self._contestants if c.trusted)
-        waits, events = [], []
         question = {"op": "null", "count": self.calls, "spin_ns": _SPIN_NS}
-        for _ in range(_NULL_TURNS):
+        for _ in range(self.nulls.wanted(trusted.role, self.calls)):
             self._settle()
             with _blamed_on(trusted), TimedTurn(trusted.runner, question, [OPEN_KEY] * self.calls) as turn:
                 turn.queue()
                 turn.run()
                 beyond_ms, _ = turn.end()
-            most_ms = _USUAL_FACTOR * stats.median(beyond_ms)
-            usual_ms = [ms for ms in beyond_ms if ms <= most_ms]
-            events.append(sum(usual_ms) / len(usual_ms))
-            waits.append((turn.done_ns - turn.shown_ns - self.calls * _SPIN_NS) / 1e6 - sum(beyond_ms))
-        self.null_ms, self.null_spread_ms = stats.median(waits), stats.spread(waits)
-        self.event_null_ms = min(max(0.0, stats.median(events) - _OUTSIDE_MS), _MOST_EVENT_MS)
+            spun_ms = self.calls * _SPIN_NS / 1e6
+            self.nulls.record((turn.done_ns - turn.shown_ns) / 1e6, spun_ms, beyond_ms)
 
     def _choose_calls(self, most: int, budget_s: float) -> None:
         """Decide how many calls a turn has, from the times seen while warming up."""
@@ -210,16 +201,20 @@ class TimingSession:
         runner = contestant.runner
         batch, keys = self._open(contestant) if contestant.trusted else self._hidden(contestant)
         early = _random.sample(range(self.calls), min(self.calls, _SEALED_CALLS))
-        question = {"op": "timed", "key": contestant.key, "batch": [prepared.message for prepared in batch]}
+        asked = [prepared.message for prepared in batch]
+        question = {
+            "op": "timed",
+            "key": contestant.key,
+            "batch": asked if asked != contestant.asked else None,
+        }
+        contestant.asked = asked
         self._settle()
         with TimedTurn(runner, question, keys) as turn:
+            readout = Readout(contestant.region.base, contestant.told[1], early)
             told = turn.queue()
-            outputs = self._outputs(contestant, told) if told is not None else None
-            readout = Readout(contestant.region.base, outputs, early) if outputs is not None else None
-            told = turn.run()
-            if outputs is None or readout is None:
-                outputs = self._outputs(contestant, told)
-                readout = Readout(contestant.region.base, outputs, early)
+            if told is not None:
+                readout = readout.of(self._outputs(contestant, told))
+            readout = readout.of(self._outputs(contestant, turn.run()))
             readout.read()
             torch.cuda.synchronize()
             end_ns = time.monotonic_ns()
@@ -231,18 +226,19 @@ class TimingSession:
         contestant.sealed_ms.append((end_ns - turn.done_ns) / 1e6)
         if not contestant.trusted:
             readout.check()
-            self._check(contestant, batch, outputs)
+            self._check(contestant, batch, contestant.told[1])
 
     def _outputs(self, contestant: Contestant, told: list[Any]) -> list[list[TensorDesc]]:
         """Return where the outputs of each call lie, once it is known that they are what is wanted."""
+        found = contestant.told[1]
         if told != contestant.told[0]:
             found = []
             for call in told:
                 parsed = contestant.runner.parsed(call)
                 contestant.caller.check_form(parsed, self._signature)
                 found.append(contestant.runner.descriptions(parsed))
-            contestant.told = told, found
-        return contestant.told[1]
+        contestant.told = told, found
+        return found
 
     def _check(self, contestant: Contestant, batch: list[Prepared], outputs: list[list[TensorDesc]]) -> None:
         """Look at one call, that is drawn now: some rows of its outputs, or all."""

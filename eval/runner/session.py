@@ -57,6 +57,9 @@ class Session:
         """Outputs of earlier calls that the judge wants kept, so that none of them is given again."""
         self._seen: dict[str, tuple[torch.Tensor, int]] = {}
         """Inputs by what is said of their place, and the bytes that they span."""
+        self._batch: list[list[dict[str, Any]]] = []
+        """The inputs of each timed call, as they were named last."""
+        self._hidden: list[list[Span]] = []
         self._earlier: list[tuple[int, int]] = []
         self._given: list[tuple[int, int]] = []
         self._log: OperatorLog | None = None
@@ -192,21 +195,24 @@ class Session:
     def _timed(self, message: dict[str, Any]) -> dict[str, Any]:
         """Call an instance on each of several inputs, once the judge shows them; events round each call.
 
-        The judge hears where the outputs will lie as soon as all is queued.
+        Where none are named they are those of the turn before. The judge hears where the outputs will lie as
+        soon as all is queued.
         """
         assert self._stopwatch is not None
         model = self._instances[message["key"]]
-        batch = [self._inputs(items) for items in message["batch"]]
+        if message["batch"] is not None:
+            self._batch = message["batch"]
+            self._hidden = [self._spans_of(items) for items in self._batch]
+        batch = [self._inputs(items) for items in self._batch]
         self._held, self._kept, self._earlier, self._log = [], [], [], None
-        self._given = _spans([item for inputs in batch for item in inputs if isinstance(item, torch.Tensor)])
+        self._given = [(at, at + size) for spans in self._hidden for _, at, size in spans if size]
         self._plan.forced, self._plan.suppress = None, False
         works = [partial(model, *inputs) for inputs in batch]
-        hidden = [self._hidden(items) for items in message["batch"]]
         gc.disable()
         try:
             self._stopwatch.wake()
             with torch.no_grad():
-                ms = self._stopwatch.time(works, hidden, partial(self._announce, message["nonce"]))
+                ms = self._stopwatch.time(works, self._hidden, partial(self._announce, message["nonce"]))
         finally:
             gc.enable()
         return {"ms": ms, "facts": self._facts()}
@@ -220,7 +226,7 @@ class Session:
             self._held += held
         self._tell({"calls": reports, "nonce": nonce})
 
-    def _hidden(self, items: list[dict[str, Any]]) -> list[Span]:
+    def _spans_of(self, items: list[dict[str, Any]]) -> list[Span]:
         spans = []
         for number, item in enumerate(items):
             if "tensor" in item:
