@@ -195,10 +195,10 @@ def test_nothing_is_done_for_code_that_is_refused_and_little_for_what_never_come
 
 
 def test_one_that_does_not_end_holds_up_nobody(ahead):
-    assert until(ahead.ready, 120)
     endless = work("while True: pass  # beside others")
     for one in (endless, work(TUNED)):
         ahead.announce(one)
+    assert until(ahead.ready, 120)
     assert until(lambda: not ahead.compiles(work(TUNED)), 120)
     assert ahead.compiles(endless)
     assert ahead.take(work(TUNED))

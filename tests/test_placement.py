@@ -18,7 +18,6 @@ from eval.cuda.driver import Piece
 from eval.cuda.pieces import MOST_PIECES, hands, piece_sizes
 from eval.judge.calls import Caller
 from eval.judge.correctness import instance_key
-from eval.judge.memory_plan import room_for_another
 from eval.judge.processes import Zygote
 from eval.judge.reference import CaseReference
 from eval.judge.regions import DeviceRegion, HostRegion
@@ -77,14 +76,6 @@ def test_which_region_gets_which_piece_is_chance():
     places = Counter(piece.handle % 4 for deal in deals for piece in deal[0])
     assert all(200 < places[place] < 450 for place in range(4))
     assert len({tuple(deal[0]) for deal in deals}) == len(deals)
-
-
-@pytest.mark.parametrize(
-    ("free", "total", "expected"),
-    [(6, 141, False), (13, 141, False), (14, 141, True), (6, 24, False), (7, 24, True), (0, 24, False)],
-)
-def test_another_region_leaves_the_judge_some_memory(free, total, expected):
-    assert room_for_another(4 * GIB, free * GIB, total * GIB) == expected
 
 
 @pytest.fixture(scope="module")
@@ -176,8 +167,7 @@ def test_what_does_not_fit_is_refused_and_nothing_of_it_is_kept():
 
     from eval.cuda.driver import CudaDriverError
 
-    with closing(DeviceRegion(64 * MIB, 64 * MIB)) as region, closing(region.twin()) as twin:
-        assert twin.piece_bytes == region.piece_bytes
+    with closing(DeviceRegion(64 * MIB, 64 * MIB)):
         before, total = torch.cuda.mem_get_info()
         with pytest.raises(CudaDriverError, match="cuMemCreate: CUDA_ERROR_OUT_OF_MEMORY"):
             DeviceRegion.deal(3, total // 2, total // 8)

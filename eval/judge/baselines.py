@@ -51,13 +51,13 @@ class Baselines:
         zygote: Zygote,
         memory_limit_bytes: int | None = None,
         *,
-        following: Job | None = None,
+        most_spares: int = _MOST_SPARES,
     ) -> None:
         """Start the baselines.
 
         `memory_limit_bytes` is how much of a card may be in use, so that a large one stands for a smaller
-        one: the judge, all runners and whatever else is on it. `following` is a job that is to come next;
-        if it is timed beside the same baselines, runners can wait for it and its like in `spares`.
+        one: the judge, all runners and whatever else is on it. There are up to `most_spares` regions more, in
+        which runners can wait for the candidates to come.
 
         Raises:
             ProblemRefusedError: the card has not enough memory.
@@ -90,13 +90,12 @@ class Baselines:
         self._plan, left_bytes = self._plan_memory(memory_limit_bytes)
         count = self._plan.regions if job.timing else 1
         shared = job.timing and self._plan.regions == 1
-        again = following is not None and _identity(following) == self._identity
-        self._regions = self._dealt(count, left_bytes if again else 0)
+        self._regions = self._dealt(count, most_spares, left_bytes)
         self.candidate_region = self._regions[0]
         for region in self._regions:
             region.shared = shared
         self.spares = self._regions[count:]
-        """Regions like the others, for runners that wait; none where no job was to follow, or no room."""
+        """Regions like the others, for runners that wait; none where there is no room."""
         self.private: dict[tuple[Any, ...], torch.Tensor] = {}
         """The judge's own copies of inputs, one set for all who take turns."""
         try:
@@ -130,12 +129,12 @@ class Baselines:
             f"{total / 1e9:.1f} GB are free: take a smaller --size",
         )
 
-    def _dealt(self, count: int, left_bytes: int) -> list[DeviceRegion]:
+    def _dealt(self, count: int, most_spares: int, left_bytes: int) -> list[DeviceRegion]:
         """Make `count` regions at once, so that they lie alike, and spares where what is left allows it."""
         plan, room = self._plan, transfer_bytes([self.case], DeviceRegion.align)
         total = torch.cuda.mem_get_info()[1]
         region_bytes = plan.input_bytes + plan.heap_bytes + room
-        for more in range(memory_plan.room_for(_MOST_SPARES, region_bytes, left_bytes, total), 0, -1):
+        for more in range(memory_plan.room_for(most_spares, region_bytes, left_bytes, total), 0, -1):
             with suppress(CudaDriverError):
                 return DeviceRegion.deal(count + more, plan.input_bytes, plan.heap_bytes, transfer_bytes=room)
         return DeviceRegion.deal(count, plan.input_bytes, plan.heap_bytes, transfer_bytes=room)

@@ -91,11 +91,6 @@ def fitting(needs: Needs, there_bytes: int) -> Plan | None:
     return next((plan for plan in plans if plan.needed_bytes <= there_bytes), None)
 
 
-def room_for_another(region_bytes: int, free_bytes: int, total_bytes: int) -> bool:
-    """Tell whether a region more, and a runner that waits in it, leave enough of a card's memory free."""
-    return room_for(1, region_bytes, free_bytes, total_bytes) == 1
-
-
 def room_for(most: int, region_bytes: int, free_bytes: int, total_bytes: int) -> int:
     """Return how many regions more, each with a runner that waits in it, leave enough memory free."""
     room = free_bytes - max(_LEAST_LEFT_BYTES, total_bytes // _LEFT_PART)

@@ -169,19 +169,6 @@ class DeviceRegion(Region):
         """Return new descriptors for a runner, one a piece; the caller closes them."""
         return self._memory.export_fds()
 
-    def twin(self) -> DeviceRegion:
-        """Make another one of the same size.
-
-        Its pieces are not mixed with those of this one, so it may be slower or faster: what is known to be
-        needed from the start comes from `deal`.
-
-        Raises:
-            CudaDriverError: the card has not that much memory.
-
-        """
-        inputs = self.split - self.transfer_bytes
-        return DeviceRegion(inputs, self.size_bytes - self.split, transfer_bytes=self.transfer_bytes)
-
     def close(self) -> None:
         """Unmap the memory; nothing may use `base` after that."""
         torch.cuda.synchronize()

@@ -1,10 +1,8 @@
 """Runners that wait for the next candidates while this one is judged: forked, inside their walls, CUDA open.
 
 Some may still be on their way there. They have loaded nothing and know of no candidate. Each lives in
-memory of its own, so they are there only where the card has room for more regions; the regions then take
-turns. Those beside the first are the baselines' spares. Where they had none, because no other candidate was
-announced when they began, one is made when it is wanted: its pieces are then not mixed with those of the
-other regions, and its memory may be a little slower or faster.
+memory of its own, one of the baselines' spares, so they are there only where the card has room for those; the
+regions then take turns.
 """
 
 from __future__ import annotations
@@ -17,7 +15,6 @@ import torch
 
 from eval.cuda.driver import CudaDriverError
 from eval.judge.faults import BrokenJudgeError, FaultRaised, JudgeError
-from eval.judge.memory_plan import room_for_another
 from eval.judge.regions import DeviceRegion, Region
 from eval.judge.runner import Runner
 
@@ -42,11 +39,10 @@ class _Waiting(NamedTuple):
 
 
 class Standby:
-    """The runners that wait, the soonest wanted first, and a second region where there is no spare."""
+    """The runners that wait, the soonest wanted first."""
 
     def __init__(self, zygote: Zygote) -> None:
         self._zygote = zygote
-        self._second: DeviceRegion | None = None
         self._waiting: list[_Waiting] = []
         self._in_use: list[Region] = []
         """Where candidates are."""
@@ -86,12 +82,12 @@ class Standby:
     def begin(self, home: DeviceRegion, spares: Sequence[DeviceRegion], limits: Limits) -> None:
         """Fork a runner for a candidate with these limits, and do not wait for it.
 
-        It gets `home`, which candidates have had before, or where that is in use one of `spares`, or where
-        there is none a region like it. Where all are in use nothing happens.
+        It gets `home`, which candidates have had before, or where that is in use one of `spares`; where all
+        are in use nothing happens.
         """
         taken = [*self._in_use, *(one.region for one in self._waiting)]
-        regions = [home, *spares] if spares or taken != [home] else [home, self._other(home)]
-        region = next((one for one in regions if one and all(one is not used for used in taken)), None)
+        free = (one for one in (home, *spares) if all(one is not used for used in taken))
+        region = next(free, None)
         if region is None:
             return
         self._collect()
@@ -115,15 +111,6 @@ class Standby:
             self._waiting.remove(one)
         self._in_use.append(home)
         return Place(home, None)
-
-    def _other(self, home: DeviceRegion) -> DeviceRegion | None:
-        free, total = torch.cuda.mem_get_info()
-        if self._second is None and room_for_another(home.size_bytes, free, total):
-            try:
-                self._second = home.twin()
-            except CudaDriverError:
-                return None
-        return self._second
 
     def ready(self, limits: Limits) -> bool:
         """Tell whether one waits, or is about to, under these limits."""
@@ -165,16 +152,13 @@ class Standby:
         return None
 
     def drop(self) -> None:
-        """End the runners, and give back the second region if it was made here."""
+        """End the runners."""
         if self._dying is not None:
             self._dying.collect()
             self._dying = None
         for one in self._waiting:
             one.runner.kill()
         self._waiting = []
-        if self._second is not None:
-            self._second.close()
-            self._second = None
 
 
 def _entered(runner: Runner) -> bool:
