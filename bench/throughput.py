@@ -24,6 +24,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from itertools import pairwise
@@ -200,7 +201,7 @@ def gpu(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def problems(options: argparse.Namespace) -> dict[str, Any]:
-    replies = []
+    replies: list[Reply] = []
     for name in problem_names():
         folder = load_problem(name)
         own = [folder.solution.read_text()] if folder.solution is not None else []
@@ -307,11 +308,11 @@ class Busy:
 
 
 def naive_seconds(codes: list[str], size: str) -> list[float]:
-    """Seconds of a naive harness for each candidate, start to end."""
+    """Seconds of a naive harness for each candidate, start to end; interrupted, of those that were done."""
     problem = load_problem(PROBLEM).problem
     constants = next(profile.constants for profile in problem.sizes if profile.name == size)
-    seconds = []
-    with tempfile.TemporaryDirectory() as folder:
+    seconds: list[float] = []
+    with suppress(KeyboardInterrupt), tempfile.TemporaryDirectory() as folder:
         reference, candidate = Path(folder, "reference.py"), Path(folder, "candidate.py")
         reference.write_text(problem.reference)
         for code in codes:
