@@ -30,7 +30,7 @@ class Ring:
         torch.set_num_threads(1)
         self.job, self._zygote = job, zygote
         alone = job.model_copy(update={"timing": False, "current_code": None})
-        self.baselines = Baselines(alone, zygote, most_spares=0)
+        self.baselines = Baselines(alone, zygote, spares=False)
         lines = self.baselines
         inputs = lines.most_calls * bytes_needed(lines.case.inputs, DeviceRegion.align)
         heap = int(1.05 * lines.most_calls * lines.moved_bytes) + HEAP_ROOM

@@ -93,6 +93,7 @@ def main() -> None:
     parser.add_argument("--executor", default="local")
     parser.add_argument("--baselines", choices=("live", "session"), default="live")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     options.output.mkdir(parents=True, exist_ok=True)
     parts = {"static": static, "interpreter": interpreter, "gpu": gpu, "problems": problems}
     result: dict[str, Any] = {"machine": platform.platform(), "python": platform.python_version()}
@@ -220,7 +221,7 @@ def judged(
 
     """
     settings = JudgeSettings(device=executor.device, size=size, gpu=GPU, baselines=baselines)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ray has taken it for itself meanwhile
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ray takes it for itself
     stopped = False
     done: list[float] = []
     outcomes: dict[int, str] = {}

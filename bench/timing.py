@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--parts", default=",".join(PARTS))
     parser.add_argument("--pairs", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=5.0, help="time budget of one session")
-    parser.add_argument("--most-seconds", type=float, default=3600.0, help="of one row in one place")
+    parser.add_argument("--most-seconds", type=float, default=3600.0, help="of all pairs of one row")
     parser.add_argument("--repeats", type=int, default=3, help="sessions beside Nsight Compute")
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
@@ -144,12 +144,12 @@ def beside_ncu(running: Ring, shape: tuple[int, int], found: Profiler) -> dict[s
     return {"ncu_ms": statistics.median(readings), "ncu_readings_ms": readings}
 
 
-def called(running: Ring, pairs: int, arguments: argparse.Namespace) -> list[Timing]:
-    """Run sessions, as many as there is time for and two at least, and end the runners."""
+def called(running: Ring, pairs: int, seconds: float, most_seconds: float) -> list[Timing]:
+    """Run sessions of `seconds`, as many as there is time for and two at least, and end the runners."""
     timings: list[Timing] = []
-    deadline = time.monotonic() + arguments.most_seconds
+    deadline = time.monotonic() + most_seconds
     while len(timings) < min(2, pairs) or (len(timings) < pairs and time.monotonic() < deadline):
-        timings.append(running.time(arguments.seconds))
+        timings.append(running.time(seconds))
     running.close()
     return timings
 
@@ -183,8 +183,8 @@ def aa(arguments: argparse.Namespace) -> Rows:
         timings: list[Timing] = []
         for shifted in range(places):
             running = ring(job, zygote, shifted, current=SOLUTION, eager=SOLUTION)
-            pairs = arguments.pairs * (shifted + 1) // places - len(timings)
-            found = called(running, pairs, arguments)
+            pairs = max(1, arguments.pairs * (shifted + 1) // places - arguments.pairs * shifted // places)
+            found = called(running, pairs, arguments.seconds, arguments.most_seconds / places)
             timings += found
             by_place.append(statistics.median(gains(found)))
         yield {"shape": SHAPES[name], **decided(timings), "gain_by_place": by_place}
@@ -197,7 +197,8 @@ def power(arguments: argparse.Namespace) -> Rows:
         slow = SOLUTION + SLOWED.format(share=share)
         code, current = (slow, SOLUTION) if candidate_is_slow else (SOLUTION, slow)
         running = ring(job_of(shaped("3 ms"), code), zygote, current=current, eager=SOLUTION)
-        timings = called(running, max(1, arguments.pairs // 2), arguments)
+        pairs = max(1, arguments.pairs // 2)
+        timings = called(running, pairs, arguments.seconds, arguments.most_seconds)
         yield {"true": what, "more_rows": share, **decided(timings)}
     zygote.close()
 

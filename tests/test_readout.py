@@ -113,15 +113,16 @@ def test_outputs_without_elements_and_scalars():
     readout.check()
 
 
-def test_one_that_was_made_too_soon_is_made_again_for_where_the_outputs_do_lie():
+@pytest.mark.parametrize("stale", [[], two_calls(shape=(2, 3), stride=(3, 1))[:1]])
+def test_one_that_was_made_for_other_outputs_is_made_again_for_those_that_are(stale):
     base, calls = region(), two_calls()
-    early = Readout(base, [], early=[0, 1])
-    assert Readout(base, calls, early=[1]).of(calls)._calls is calls
-    readout = early.of(calls)
-    assert readout is not early
+    made = Readout(base, stale, early=[0, 1])
+    readout = made.of(calls)
+    assert readout is not made
     assert readout.of(calls) is readout
+    readout.read()
+    with pytest.raises(FaultRaised, match="never written"):
+        readout.check()
     written(base, calls)
     readout.read()
     readout.check()
-    written(base, moved := [list(reversed(outputs)) for outputs in reversed(calls)])
-    assert readout.of(moved) is not readout

@@ -45,7 +45,7 @@ def test_one_that_is_on_its_way_is_waited_for_and_its_memory_is_in_use(waiting):
     standby.retire(place)
     assert standby._in_use == []
     standby.settle()
-    assert not exists(runner.pid)
+    assert until(lambda: not exists(runner.pid))
 
 
 def test_one_that_died_or_has_other_limits_is_not_taken_and_gives_its_memory_back(waiting):
@@ -74,4 +74,17 @@ def test_an_interrupt_while_it_is_waited_for_leaves_nothing(waiting, monkeypatch
     with pytest.raises(KeyboardInterrupt):
         standby.take(LIMITS)
     assert (standby.count, standby._in_use) == (0, [])
-    assert not exists(runner.pid)
+    assert until(lambda: not exists(runner.pid))
+
+
+def test_the_first_region_that_nobody_is_in_is_the_next_one(waiting):
+    standby, _, home = waiting
+    with closing(HostRegion(1 << 20, 1 << 20)) as spare, closing(HostRegion(1 << 20, 1 << 20)) as other:
+        assert standby._free_one([home, spare, other]) is spare
+        standby._in_use.append(spare)
+        assert standby._free_one([home, spare, other]) is other
+        assert standby._free_one([home, spare]) is None
+        place = standby.take(LIMITS)
+        assert standby._free_one([home, spare]) is None
+        standby.retire(place)
+        assert standby._free_one([home, spare]) is home

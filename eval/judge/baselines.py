@@ -51,13 +51,13 @@ class Baselines:
         zygote: Zygote,
         memory_limit_bytes: int | None = None,
         *,
-        most_spares: int = _MOST_SPARES,
+        spares: bool = True,
     ) -> None:
         """Start the baselines.
 
         `memory_limit_bytes` is how much of a card may be in use, so that a large one stands for a smaller
-        one: the judge, all runners and whatever else is on it. There are up to `most_spares` regions more, in
-        which runners can wait for the candidates to come.
+        one: the judge, all runners and whatever else is on it. With `spares` there are up to five
+        regions more, in which runners can wait for the candidates to come.
 
         Raises:
             ProblemRefusedError: the card has not enough memory.
@@ -90,7 +90,7 @@ class Baselines:
         self._plan, left_bytes = self._plan_memory(memory_limit_bytes)
         count = self._plan.regions if job.timing else 1
         shared = job.timing and self._plan.regions == 1
-        self._regions = self._dealt(count, most_spares, left_bytes)
+        self._regions = self._dealt(count, _MOST_SPARES if spares else 0, left_bytes)
         self.candidate_region = self._regions[0]
         for region in self._regions:
             region.shared = shared

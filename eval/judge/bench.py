@@ -103,7 +103,7 @@ class Bench:
                 lookahead.drop()
                 self._baselines.close()
                 self._baselines = None
-            self._baselines = Baselines(job, self._zygote)
+            self._baselines = Baselines(job, self._zygote, spares=only_size)
         begin = partial(self._begin_next, self._baselines, lookahead) if only_size else _nothing
         return self._trial(job, self._baselines, lookahead, lookahead.cache, begin).judge()
 

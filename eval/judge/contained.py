@@ -85,6 +85,9 @@ class Contained:
         except OSError:
             group.close()
             return None
+        except BrokenJudgeError:
+            group.close()
+            raise
         return group
 
     def _start(self, region: Region, *, cuda: bool) -> None:
@@ -224,9 +227,11 @@ class Contained:
         if self._ended:
             return
         self._ended = True
-        kill_tree(self.pid, self._cgroup)
-        self.channel.close()
-        self.printed.close()
+        try:
+            kill_tree(self.pid, self._cgroup)
+        finally:
+            self.channel.close()
+            self.printed.close()
 
     def collect(self) -> None:
         """Wait until the system has taken it apart, its memory on the GPU included."""

@@ -81,6 +81,7 @@ class DeviceTrial(Trial):
         """When it was known whether the candidate is right; None before that."""
         self._fault: Fault | None = None
         self._interrupted = False
+        self._sessions = 0
         super().__init__(job, zygote, environment)
 
     def _size_name(self) -> str:
@@ -280,7 +281,10 @@ class DeviceTrial(Trial):
     def _session(self, candidate: Contestant, contestants: list[Contestant]) -> _Turns:
         target = next((c for c in contestants if c.role == "current"), contestants[0])
         case, signature = self._baselines.case, self._baselines.signature
-        session = TimingSession(case, signature, [candidate, *contestants], self._baselines.nulls)
+        session = TimingSession(
+            case, signature, [candidate, *contestants], self._baselines.nulls, first=not self._sessions
+        )
+        self._sessions += 1
         before = gpu.clocks()
         session.run(candidate, target, _BUDGET_SECONDS, self._baselines.most_calls)
         return _Turns(session, contestants, (before, gpu.conditions_since(before)))

@@ -56,17 +56,12 @@ class Lookahead:
 
         It is timed beside these baselines, its kernels are compiled, and a runner waits or is about to.
         """
-        job = self.following
+        job = next(iter(self._following), None)
         if job is None or not (has_one_size(job) and baselines.fits(job) and self._standby.ready(job.limits)):
             return None
         if self._ahead is not None and self._ahead.compiles(job):
             return None
         return self._following.pop(0)
-
-    @property
-    def following(self) -> Job | None:
-        """The job that is to come after the one that has come, where one was announced."""
-        return next(iter(self._following), None)
 
     def cache(self) -> bytes | None:
         """Return what was compiled for the job that has come, all its sizes at once."""
@@ -110,7 +105,7 @@ class Lookahead:
         self._standby.settle()
 
     def drop(self) -> None:
-        """End the runner that waits; call it before its baselines end."""
+        """End the runners that wait; call it before their baselines end."""
         self._standby.drop()
 
     def close(self) -> None:

@@ -92,9 +92,14 @@ def fitting(needs: Needs, there_bytes: int) -> Plan | None:
 
 
 def room_for(most: int, region_bytes: int, free_bytes: int, total_bytes: int) -> int:
-    """Return how many regions more, each with a runner that waits in it, leave enough memory free."""
-    room = free_bytes - max(_LEAST_LEFT_BYTES, total_bytes // _LEFT_PART)
-    return max(0, min(most, room // (region_bytes + _WAITING_BYTES)))
+    """Return how many regions more, each with a runner that waits in it, leave enough memory free.
+
+    That is some for the judge, and as much as another such region takes for who profiles or sanitizes a
+    candidate while the judge lives.
+    """
+    place_bytes = region_bytes + _WAITING_BYTES
+    room = free_bytes - max(_LEAST_LEFT_BYTES, total_bytes // _LEFT_PART) - place_bytes
+    return max(0, min(most, room // place_bytes))
 
 
 def _plan(needs: Needs, regions: int, factor: float) -> Plan:

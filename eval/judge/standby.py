@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import torch
 
@@ -21,6 +21,8 @@ from eval.judge.runner import Runner
 if TYPE_CHECKING:
     from eval.judge.processes import Zygote
     from eval.records import Limits
+
+R = TypeVar("R", bound=Region)
 
 
 class Place(NamedTuple):
@@ -85,9 +87,7 @@ class Standby:
         It gets `home`, which candidates have had before, or where that is in use one of `spares`; where all
         are in use nothing happens.
         """
-        taken = [*self._in_use, *(one.region for one in self._waiting)]
-        free = (one for one in (home, *spares) if all(one is not used for used in taken))
-        region = next(free, None)
+        region = self._free_one([home, *spares])
         if region is None:
             return
         self._collect()
@@ -96,6 +96,10 @@ class Standby:
         with suppress(BrokenJudgeError, CudaDriverError):
             runner = Runner(self._zygote, region, limits, cuda=True, wait=False)
             self._waiting.append(_Waiting(runner, limits, region))
+
+    def _free_one(self, regions: Sequence[R]) -> R | None:
+        taken = [*self._in_use, *(one.region for one in self._waiting)]
+        return next((one for one in regions if all(one is not used for used in taken)), None)
 
     def free(self, home: DeviceRegion) -> Place:
         """Return `home`, for a runner that is started in it at once; whoever waits there is ended.

@@ -21,6 +21,7 @@ from eval.judge.contestant import Contestant
 from eval.judge.drawn_turns import DrawnTurns
 from eval.judge.faults import BaselineFailedError, FaultRaised, incorrect
 from eval.judge.hiding import OPEN_KEY, Hiding
+from eval.judge.null_turns import NullTurn
 from eval.judge.readout import Readout
 from eval.judge.timed_turn import TimedTurn
 from eval.judge.turn_counts import LEAST_MS, calls_a_turn, least_turns
@@ -54,9 +55,13 @@ class TimingSession:
     """Measures a set of contestants on one case."""
 
     def __init__(
-        self, case: CaseReference, signature: Signature, contestants: list[Contestant], nulls: NullTurns
-    ) -> None:
-        """`nulls` are of earlier sessions beside the same trusted runners."""
+        self, case: CaseReference, signature: Signature, contestants: list[Contestant], nulls: NullTurns,
+        *, first: bool = True,
+    ) -> None:  # fmt: skip
+        """`nulls` are of earlier sessions beside the same trusted runners.
+
+        Only the `first` session of a candidate adds to them.
+        """
         self._case, self._signature, self._contestants = case, signature, contestants
         properties = torch.cuda.get_device_properties(0)
         self._flush = torch.empty(2 * properties.L2_cache_size, dtype=torch.uint8, device="cuda")
@@ -66,7 +71,7 @@ class TimingSession:
         """Stand for contents of one kind and number of calls: of this round, and made last."""
         regions = {id(contestant.region) for contestant in contestants}
         self._apart = len(regions) == len(contestants)
-        self.nulls = nulls
+        self.nulls, self._first = nulls, first
         self.checked = self.checked_in_full = 0
         """Calls of the candidate's that were checked, and of those that count as samples every element."""
         self._stretch = 0
@@ -77,14 +82,17 @@ class TimingSession:
         """Measure what events and the exchange cost, on a trusted runner, by programs of known length."""
         trusted = next(c for c in self._contestants if c.trusted)
         question = {"op": "null", "count": self.calls, "spin_ns": _SPIN_NS}
-        for _ in range(self.nulls.wanted(trusted.role, self.calls)):
+        turns = []
+        for _ in range(self.nulls.wanted(first=self._first)):
             self._settle()
             with _blamed_on(trusted), TimedTurn(trusted.runner, question, [OPEN_KEY] * self.calls) as turn:
                 turn.queue()
                 turn.run()
                 beyond_ms, _ = turn.end()
             spun_ms = self.calls * _SPIN_NS / 1e6
-            self.nulls.record((turn.done_ns - turn.shown_ns) / 1e6, spun_ms, beyond_ms)
+            turns.append(NullTurn((turn.done_ns - turn.shown_ns) / 1e6, spun_ms, beyond_ms))
+        if turns:
+            self.nulls.record(turns)
 
     def _choose_calls(self, most: int, budget_s: float) -> None:
         """Decide how many calls a turn has, from the times seen while warming up."""
@@ -109,7 +117,6 @@ class TimingSession:
 
         A launch waits where a driver's queue is full, behind a gate that opens when all is queued.
         """
-        self._calibrate()
         self._round(self._contestants)
         late = [contestant for contestant in self._contestants if contestant.late_turns]
         if self.calls == 1 or not late:
@@ -131,6 +138,7 @@ class TimingSession:
         """
         self._warm_up()
         self._choose_calls(most_calls, budget_s)
+        self._calibrate()
         while not self._try_calls():
             waits = any(contestant.waits for contestant in self._contestants)
             self._set_calls(1 if waits else max(1, self.calls // 4))
@@ -207,9 +215,9 @@ class TimingSession:
             "key": contestant.key,
             "batch": asked if asked != contestant.asked else None,
         }
-        contestant.asked = asked
         self._settle()
         with TimedTurn(runner, question, keys) as turn:
+            contestant.asked = asked
             readout = Readout(contestant.region.base, contestant.told[1], early)
             told = turn.queue()
             if told is not None:
