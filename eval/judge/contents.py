@@ -76,6 +76,8 @@ FAMILIES: dict[str, Fill] = {
     **DENSE, "heavy": _heavy, "integers": _integers, "tiny": _tiny, "spikes": _spikes,
     "sorted": _sorted, "signed_zeros": _signed_zeros, "cliff": _cliff,
 }  # fmt: skip
+ONE_SIGN = "uniform"
+"""Sums of these grow with their length, so that what is lost of a long one shows."""
 CLIFF = "cliff"
 """What every candidate gets at least once on a case of moderate size."""
 NEAR = "near"
