@@ -302,6 +302,18 @@ def test_comparisons_in_a_chain_are_told_apart(chain, legal):
     assert checked(after, current=before, scope="parameters").legal is legal
 
 
+def test_own_functions_may_be_called_one_after_another_as_often_as_one_likes():
+    often = [
+        tuned(
+            ORIGINALS,
+            host=HOST.replace("return scale(x)", "\n        ".join(["scale(x)"] * count + ["return x"])),
+        )
+        for count in (20, 21)
+    ]
+    assert checked(often[0], current=often[0], scope="parameters").legal
+    assert checked(often[1], current=often[0], scope="parameters").legal is False
+
+
 def test_scope_says_what_differs_and_where():
     (fill, cat) = sorted(checked(tuned(ORIGINALS, host=FUSED), scope="kernels").violations, key=str)[::-1]
     assert "library operator `cat` is called never, in the current code once" in cat.message + fill.message

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from eval.rules.candidate import Candidate
@@ -51,7 +50,7 @@ class Functions:
         """Return the ways through `forward`, after `__init__`."""
         start = [State()]
         if "__init__" in self._methods:
-            start = [replace(state, events=(), result=None) for state in self._entered("__init__", State())]
+            start = [state._replace(events=(), result=None) for state in self._entered("__init__", State())]
         paths = [
             Path(state.conditions, state.events)
             for first in start
@@ -108,9 +107,9 @@ class Functions:
         names = _bound(node, positional, keywords, values)
         self._depth += 1
         body = _Body(values, self)
-        for after in body.block(node.body, replace(state, names=names, result=None)):
+        for after in body.block(node.body, state._replace(names=names, result=None)):
             result = after.result if after.result is not None else "None"
-            yield replace(after, names=state.names, result=state.result), result
+            yield after._replace(names=state.names, result=state.result), result
         self._depth -= 1
 
 
@@ -144,11 +143,16 @@ class _Body:
 
     def block(self, nodes: Sequence[ast.stmt], state: State) -> Iterator[State]:
         """Yield the states after a block; those that returned go on no further."""
-        if not nodes or state.result is not None:
-            yield state
-            return
-        for after in self._statement(nodes[0], state):
-            yield from self.block(nodes[1:], after)
+        for place, node in enumerate(nodes):
+            if state.result is not None:
+                break
+            states = [*self._statement(node, state)]
+            if len(states) != 1:
+                for after in states:
+                    yield from self.block(nodes[place + 1 :], after)
+                return
+            state = states[0]
+        yield state
 
     def _statement(  # noqa: C901, PLR0912 - a case for each kind
         self, node: ast.stmt, state: State
@@ -169,7 +173,7 @@ class _Body:
                     yield after.bound(target.id, text)
             case ast.Return():
                 value = node.value or ast.Constant(None)
-                yield from (replace(after, result=text) for after, text in self._values.of(value, state))
+                yield from (after._replace(result=text) for after, text in self._values.of(value, state))
             case ast.If():
                 for after, condition in self._values.of(node.test, state):
                     for holds, branch in after.branches(condition):
@@ -226,4 +230,4 @@ class _Body:
             seen: dict[Event, None] = {}
             for last in self.block(body, inside):
                 seen |= dict.fromkeys(repeated(last, len(after.events)))
-            yield replace(inside, events=(*after.events, *seen))
+            yield inside._replace(events=(*after.events, *seen))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
 from hashlib import sha256
+from types import MappingProxyType
+from typing import NamedTuple
 
 from eval.stage.events import Event
 
@@ -15,12 +17,14 @@ class UndecidedError(Exception):
     """The text alone does not say what runs."""
 
 
-@dataclass(frozen=True)
-class State:
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+class State(NamedTuple):
     """Names and attributes with their values, the conditions taken, and what happened so far."""
 
-    names: dict[str, str] = field(default_factory=dict)
-    attributes: dict[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = _NOTHING
+    attributes: Mapping[str, str] = _NOTHING
     """Of the model: ``self.NAME``."""
     conditions: frozenset[tuple[str, bool]] = frozenset()
     events: tuple[Event, ...] = ()
@@ -29,15 +33,15 @@ class State:
 
     def bound(self, name: str, text: str) -> State:
         """Return the state with a name bound."""
-        return replace(self, names={**self.names, name: text})
+        return self._replace(names={**self.names, name: text})
 
     def assigned(self, attribute: str, text: str) -> State:
         """Return the state with an attribute of the model assigned."""
-        return replace(self, attributes={**self.attributes, attribute: text})
+        return self._replace(attributes={**self.attributes, attribute: text})
 
     def with_event(self, event: Event | None) -> State:
         """Return the state after an event."""
-        return self if event is None else replace(self, events=(*self.events, event))
+        return self if event is None else self._replace(events=(*self.events, event))
 
     def branches(self, condition: str) -> list[tuple[bool, State]]:
         """Return what a condition can be here, each with the state in which it is so."""
@@ -47,7 +51,7 @@ class State:
         known = [value for text, value in self.conditions if text == condition]
         values = known or [True, False]
         return [
-            (value != flipped, replace(self, conditions=self.conditions | {(condition, value)}))
+            (value != flipped, self._replace(conditions=self.conditions | {(condition, value)}))
             for value in values
         ]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from eval.rules.scopes import own_definition, path_of
@@ -36,11 +35,11 @@ class Values:
     ) -> Valued:
         """Yield each value that an expression can have, with the state after it."""
         self._functions.step()
+        plain = self._plain(node, state)
+        if plain is not None:
+            yield state, plain
+            return
         match node:
-            case ast.Constant():
-                yield state, repr(node.value)
-            case ast.Name():
-                yield state, self._name(node, state)
             case ast.Attribute():
                 yield from self._attribute(node, state)
             case ast.Call():
@@ -65,12 +64,24 @@ class Values:
 
     def all(self, nodes: Sequence[ast.expr], state: State) -> Iterator[tuple[State, tuple[str, ...]]]:
         """Yield the values of several expressions, evaluated one after another."""
-        if not nodes:
-            yield state, ()
-            return
-        for after, first in self.of(nodes[0], state):
-            for last, rest in self.all(nodes[1:], after):
-                yield last, (first, *rest)
+        texts: list[str] = []
+        for place, node in enumerate(nodes):
+            plain = self._plain(node, state)
+            if plain is None:
+                for after, text in self.of(node, state):
+                    for last, rest in self.all(nodes[place + 1 :], after):
+                        yield last, (*texts, text, *rest)
+                return
+            self._functions.step()
+            texts.append(plain)
+        yield state, tuple(texts)
+
+    def _plain(self, node: ast.expr, state: State) -> str | None:
+        """Return the value of an expression that has but one and leaves the state as it is, if it is such."""
+        kind = type(node)
+        if kind is ast.Constant:
+            return repr(node.value)  # type: ignore[attr-defined]
+        return self._name(node, state) if kind is ast.Name else None  # type: ignore[arg-type]
 
     def _name(self, node: ast.Name, state: State) -> str:
         if node.id in state.names:
@@ -191,7 +202,7 @@ class Values:
 
 def _maybe(state: State, before: int) -> State:
     happened = tuple(event._replace(least=0) for event in state.events[before:])
-    return replace(state, events=(*state.events[:before], *happened))
+    return state._replace(events=(*state.events[:before], *happened))
 
 
 def repeated(state: State, before: int) -> tuple[Event, ...]:
