@@ -20,7 +20,7 @@ _OUTSIDE_MS = 1.39e-3
 (docs/timing.md)."""
 _USUAL_FACTOR, _MOST_EVENT_MS = 3.0, 5e-3
 """An event pair that shows so many times what others of its turn do was disturbed. No more than this is taken
-off: 3.0 us is the most that was right on a machine so far (docs/timing.md)."""
+off: up to 3.4 us were on the machines so far (docs/measurements/timing_h200.md)."""
 
 
 class NullTurn(NamedTuple):
