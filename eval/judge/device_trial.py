@@ -39,10 +39,9 @@ __all__ = ["Baselines", "DeviceTrial"]
 
 _BUDGET_SECONDS = 5.0
 _PROFILE_REPEAT = 3
-_WAITING, _STARTED = 5, 2
-"""Runners that are to be there or on their way when a candidate is timed, and how many are started then at
-most: the next one begins in one of them once it was, and where several fail at once, as many are used up as
-were started while others were timed."""
+_STARTED = 2
+"""Runners that are started when a candidate is timed, until there is one in each spare region: the next one
+begins in one of them once it was, and where several fail at once, each uses one up."""
 _DISAGREED = "the runner's events and the judge's clock disagreed"
 
 
@@ -81,7 +80,6 @@ class DeviceTrial(Trial):
         """When it was known whether the candidate is right; None before that."""
         self._fault: Fault | None = None
         self._interrupted = False
-        self._sessions = 0
         super().__init__(job, zygote, environment)
 
     def _size_name(self) -> str:
@@ -201,7 +199,7 @@ class DeviceTrial(Trial):
         caller.checked_call(runner, case, signature, family, key=key, in_full=not timed, forced=None)
         if not timed:
             return
-        self._lookahead.prepare(self._baselines, waiting=_WAITING, most=_STARTED)
+        self._lookahead.prepare(self._baselines, waiting=len(self._baselines.spares), most=_STARTED)
         candidate = Contestant("candidate", runner, region, caller, key, trusted=False)
         turns = self._take_turns(candidate)
         contestants = turns.contestants
@@ -282,9 +280,9 @@ class DeviceTrial(Trial):
         target = next((c for c in contestants if c.role == "current"), contestants[0])
         case, signature = self._baselines.case, self._baselines.signature
         session = TimingSession(
-            case, signature, [candidate, *contestants], self._baselines.nulls, first=not self._sessions
-        )
-        self._sessions += 1
+            case, signature, [candidate, *contestants], self._baselines.nulls,
+            first=candidate.usual_ms is None,
+        )  # fmt: skip
         before = gpu.clocks()
         session.run(candidate, target, _BUDGET_SECONDS, self._baselines.most_calls)
         return _Turns(session, contestants, (before, gpu.conditions_since(before)))

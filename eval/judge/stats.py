@@ -136,12 +136,12 @@ def decide(
     return "keep" if gain.low >= 1 + min_gain else "inconclusive"
 
 
-def spread(samples: Sequence[float]) -> float:
+def spread(samples: list[float]) -> float:
     """Median absolute deviation, scaled to a standard deviation."""
     values = np.asarray(samples, dtype=np.float64)
     return float(1.4826 * np.median(np.abs(values - np.median(values))))
 
 
-def median(samples: Sequence[float]) -> float:
-    """Return the median."""
+def median(samples: list[float]) -> float:
+    """Median of a list."""
     return float(np.median(np.asarray(samples, dtype=np.float64)))

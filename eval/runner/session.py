@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -169,7 +169,7 @@ class Session:
         self._earlier = outputs.storage_ranges(self._kept)
         if not message["hold"]:
             self._held = []
-        self._given = _spans([item for item in inputs if isinstance(item, torch.Tensor)])
+        self._given = _ranges(self._spans(message["inputs"]))
         self._plan.forced, self._plan.suppress = message["forced"], message["suppress"]
         self._plan.launched = {}
         traced = self._plan.interpreted.provenance if self._plan.interpreted is not None else None
@@ -202,10 +202,10 @@ class Session:
         model = self._instances[message["key"]]
         if message["batch"] is not None:
             self._batch = message["batch"]
-            self._hidden = [self._spans_of(items) for items in self._batch]
+            self._hidden = [self._spans(items) for items in self._batch]
         batch = [self._inputs(items) for items in self._batch]
         self._held, self._kept, self._earlier, self._log = [], [], [], None
-        self._given = [(at, at + size) for spans in self._hidden for _, at, size in spans if size]
+        self._given = _ranges(span for spans in self._hidden for span in spans)
         self._plan.forced, self._plan.suppress = None, False
         works = [partial(model, *inputs) for inputs in batch]
         gc.disable()
@@ -226,7 +226,7 @@ class Session:
             self._held += held
         self._tell({"calls": reports, "nonce": nonce})
 
-    def _spans_of(self, items: list[dict[str, Any]]) -> list[Span]:
+    def _spans(self, items: list[dict[str, Any]]) -> list[Span]:
         spans = []
         for number, item in enumerate(items):
             if "tensor" in item:
@@ -289,11 +289,6 @@ class Session:
             return {"kernels": kernel_times(lambda: model(*inputs), message["repeat"])}
 
 
-def _spans(tensors: list[torch.Tensor]) -> list[tuple[int, int]]:
+def _ranges(spans: Iterable[Span]) -> list[tuple[int, int]]:
     """Address ranges that the inputs themselves cover: all inputs share one storage."""
-    spans = []
-    for tensor in tensors:
-        if tensor.numel():
-            last = sum((n - 1) * s for n, s in zip(tensor.shape, tensor.stride(), strict=True))
-            spans.append((tensor.data_ptr(), tensor.data_ptr() + (last + 1) * tensor.dtype.itemsize))
-    return spans
+    return [(at, at + size_bytes) for _, at, size_bytes in spans if size_bytes]

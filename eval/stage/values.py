@@ -78,10 +78,9 @@ class Values:
 
     def _plain(self, node: ast.expr, state: State) -> str | None:
         """Return the value of an expression that has but one and leaves the state as it is, if it is such."""
-        kind = type(node)
-        if kind is ast.Constant:
-            return repr(node.value)  # type: ignore[attr-defined]
-        return self._name(node, state) if kind is ast.Name else None  # type: ignore[arg-type]
+        if isinstance(node, ast.Constant):
+            return repr(node.value)
+        return self._name(node, state) if isinstance(node, ast.Name) else None
 
     def _name(self, node: ast.Name, state: State) -> str:
         if node.id in state.names:
