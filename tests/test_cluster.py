@@ -2,6 +2,7 @@
 
 import os
 import random
+import socket
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,8 +14,13 @@ pytest.importorskip("triton", reason="needs the extra `eval`")
 pytest.importorskip("ray", reason="needs the extra `ray`")
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
-CLIENT_PORT = 23001
 NODE = {"num_cpus": 1, "object_store_memory": 80_000_000}
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("", 0))
+        return free.getsockname()[1]
 
 
 @pytest.fixture(scope="module")
@@ -26,11 +32,12 @@ def cluster():
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         from ray.cluster_utils import Cluster
 
-        head = NODE | {"num_cpus": 0, "include_dashboard": False, "ray_client_server_port": CLIENT_PORT}
+        port = free_port()
+        head = NODE | {"num_cpus": 0, "include_dashboard": False, "ray_client_server_port": port}
         made = Cluster(initialize_head=True, head_node_args=head)
         nodes = [made.add_node(**NODE) for _ in range(2)]
         patch.setenv("RAY_ADDRESS", made.address)
-        yield SimpleNamespace(cluster=made, nodes=nodes)
+        yield SimpleNamespace(cluster=made, nodes=nodes, client_port=port)
         made.shutdown()
 
 
@@ -53,9 +60,31 @@ def test_three_hundred_candidates_on_a_cluster_under_fire(cluster, tmp_path):
 
 
 def test_a_driver_that_is_no_node_gets_the_same_verdicts(cluster, tmp_path):
-    batch = Batch(tmp_path, 12, "--device", "cpu", "--executor", f"ray://127.0.0.1:{CLIENT_PORT}")
+    batch = Batch(tmp_path, 12, "--device", "cpu", "--executor", f"ray://127.0.0.1:{cluster.client_port}")
     batch.finish(batch.start(), 1)
     batch.check()
+
+
+def test_a_driver_that_the_cluster_does_not_take_asks_again(monkeypatch):
+    import ray
+
+    from harness.errors import EnvironmentFailure
+    from harness.executors import cluster
+
+    why = "Initialization failure from server:\nTraceback:\n" + "  File x\n" * 200 + "RuntimeError: no time"
+    asked, said = [], []
+
+    def refuse(**_):
+        asked.append(1)
+        raise ConnectionAbortedError(why)
+
+    monkeypatch.setattr(ray, "init", refuse)
+    monkeypatch.setattr(cluster, "_PAUSES_SECONDS", (0.0, 0.0))
+    with pytest.raises(EnvironmentFailure, match=r"no Ray cluster answers at 'auto': .*no time; "):
+        cluster.RayExecutor("auto", "cpu", say=said.append)
+    assert len(asked) == 3
+    assert len(said) == 2
+    assert all("took no driver: Initialization failure" in line and "no time" in line for line in said)
 
 
 def test_a_cluster_that_is_not_there_is_said(tmp_path):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import Any, Literal
@@ -23,6 +24,9 @@ from harness.executors.threads import SlotExecutor, to_stderr
 
 _VERDICT: TypeAdapter[Verdict] = TypeAdapter(Verdict)
 _POLL_SECONDS = 0.5
+_MOST_CHARACTERS = 500
+_PAUSES_SECONDS = (2.0, 10.0)
+"""Between questions of a driver that the cluster did not take."""
 
 
 class JudgeActor:
@@ -96,7 +100,7 @@ class RaySlot(Slot):
                 raise JudgeFailedError("the judge was closed")
         except (self._ray.exceptions.RayError, ConnectionError) as error:
             raise JudgeFailedError(
-                f"{self.name}: its actor is gone: {_first_line(error)}", lost=True
+                f"{self.name}: its actor is gone: {_in_a_line(error)}", lost=True
             ) from error
         if "error" in said:
             raise JudgeFailedError(said["error"], lost=said["lost"])
@@ -115,8 +119,10 @@ class RaySlot(Slot):
         self._let_go()
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+def _in_a_line(error: Exception) -> str:
+    """Return what Ray said; of a long text both ends, since a node's traceback says why in its last line."""
+    said = " ".join(str(error).split()) or type(error).__name__
+    return said if len(said) <= _MOST_CHARACTERS else f"{said[:100]} … {said[100 - _MOST_CHARACTERS :]}"
 
 
 class RayExecutor(SlotExecutor):
@@ -131,7 +137,7 @@ class RayExecutor(SlotExecutor):
             EnvironmentFailure: Ray is not installed, or no cluster answers there.
 
         """
-        self._ray = _connected(address)
+        self._ray = _connected(address, say)
         self.device: Literal["cuda", "cpu"] = self._device(device)
         kind = "GPU" if self.device == "cuda" else "CPU"
         number = slots or int(self._ray.cluster_resources().get(kind, 0))
@@ -158,7 +164,7 @@ class RayExecutor(SlotExecutor):
         except self._ray.exceptions.RayError as error:
             self._ray.shutdown()
             raise EnvironmentFailure(
-                f"no GPU of the cluster can be asked for its name: {_first_line(error)}; is the same version "
+                f"no GPU of the cluster can be asked for its name: {_in_a_line(error)}; is the same version "
                 "of kernel-harness on every node?"
             ) from error
         return name
@@ -168,15 +174,22 @@ class RayExecutor(SlotExecutor):
         self._ray.shutdown()
 
 
-def _connected(address: str) -> Any:
+def _connected(address: str, say: Callable[[str], None]) -> Any:
     if find_spec("ray") is None:
         raise EnvironmentFailure("--executor needs Ray: pip install 'kernel-harness[ray]', on every node")
     import ray
 
-    try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, ValueError, ray.exceptions.RayError) as error:
-        raise EnvironmentFailure(
-            f"no Ray cluster answers at {address!r}: {_first_line(error)}; docs/cluster.md says how"
-        ) from error
+    for pause_s in (*_PAUSES_SECONDS, None):
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+            break
+        except (ConnectionError, ValueError, ray.exceptions.RayError) as error:
+            # The head starts a server for each driver from afar, which a busy machine has no time for.
+            if isinstance(error, ConnectionAbortedError) and pause_s is not None:
+                say(f"the Ray cluster at {address!r} took no driver: {_in_a_line(error)}; asked again")
+                time.sleep(pause_s)
+                continue
+            raise EnvironmentFailure(
+                f"no Ray cluster answers at {address!r}: {_in_a_line(error)}; docs/cluster.md says how"
+            ) from error
     return ray
