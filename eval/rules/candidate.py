@@ -35,6 +35,17 @@ class Candidate:
         found = lookup(name.id, scope)
         return found[0] if found is not None else []
 
+    def calls_in(self, scope: Scope) -> list[ast.Call]:
+        """Return the calls in a scope, without those of scopes nested in it."""
+        return self._calls.get(scope, [])
+
+    @cached_property
+    def _calls(self) -> dict[Scope, list[ast.Call]]:
+        found: dict[Scope, list[ast.Call]] = {}
+        for call, scope in self.module.each(ast.Call):
+            found.setdefault(scope, []).append(call)
+        return found
+
     def is_number_info(self, node: ast.AST, scope: Scope) -> bool:
         """Tell whether an expression is surely ``torch.finfo(...)`` or ``torch.iinfo(...)``."""
         if isinstance(node, ast.Call):

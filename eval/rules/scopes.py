@@ -25,8 +25,8 @@ class Scope:
     """A module, class, function or lambda, and the names that it binds."""
 
     __slots__ = (
-        "children", "complete", "definitions", "kind", "module_names", "names", "node", "parent", "paths",
-        "receiver", "top", "used",
+        "children", "complete", "definitions", "expressions", "kind", "module_names", "names", "node",
+        "parent", "paths", "receiver", "top", "used",
     )  # fmt: skip
 
     def __init__(self, node: ast.AST, kind: ScopeKind, parent: Scope | None) -> None:
@@ -46,6 +46,7 @@ class Scope:
         self.complete = False
         """Of the module: every name is bound, so that what was found out may be kept."""
         self.paths: dict[str, str | None] = {}
+        self.expressions: dict[ast.AST, str | None] = {}
         self.definitions: dict[str, Definition | None] = {}
         if parent is not None:
             parent.children.append(self)
@@ -105,6 +106,16 @@ def getattr_parts(node: ast.AST) -> tuple[ast.expr, str] | None:
 
 def path_of(node: ast.AST, scope: Scope, steps: int = _ALIASES) -> str | None:
     """Return the imported path that an expression stands for, through aliases; None for all else."""
+    known = scope.expressions
+    if node in known:
+        return known[node]
+    path = _spelt(node, scope, steps)
+    if scope.top.complete and steps == _ALIASES:
+        known[node] = path
+    return path
+
+
+def _spelt(node: ast.AST, scope: Scope, steps: int) -> str | None:
     attributes: list[str] = []
     while True:
         if isinstance(node, ast.Attribute):

@@ -105,10 +105,10 @@ def _chooses(heuristics: ast.Call) -> bool:
 
 
 def _dots(candidate: Candidate, scope: Scope, seen: frozenset[str]) -> bool:
-    calls = [node for node in ast.walk(scope.node) if isinstance(node, ast.Call)]
-    if any(path_of(call.func, scope) == _DOT for call in calls):
+    calls = [(call.func, inner) for inner in scope.within() for call in candidate.calls_in(inner)]
+    if any(path_of(*called) == _DOT for called in calls):
         return True
-    helpers = [candidate.module.kernel_of(call.func, scope) for call in calls]
+    helpers = [candidate.module.kernel_of(*called) for called in calls]
     return any(
         _dots(candidate, helper, seen | {scope.name})
         for helper in helpers

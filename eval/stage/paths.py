@@ -7,16 +7,17 @@ where it does not, `UndecidedError` or unequal paths leave it to those that run 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, TypeVar
 
 from eval.rules.candidate import Candidate
 from eval.rules.reach import MODEL
 from eval.rules.scopes import Scope
 from eval.stage.events import Event
 from eval.stage.state import State, UndecidedError, short
-from eval.stage.values import KERNEL, Values, repeated
+from eval.stage.values import KERNEL, Operands, Values, repeated
 
+Node = TypeVar("Node", bound=ast.expr)
 _MOST_PATHS, _MOST_STEPS, _DEEPEST = 256, 20_000, 16
 
 
@@ -41,6 +42,7 @@ class Functions:
     def __init__(self, candidate: Candidate) -> None:
         self._candidate = candidate
         self._steps = self._depth = 0
+        self._operands: dict[ast.expr, Operands] = {}
         self._methods: dict[str, Scope] = {}
         model = candidate.reach.model
         for child in model.children if model is not None else ():
@@ -72,6 +74,13 @@ class Functions:
         self._steps += 1
         if self._steps > _MOST_STEPS:
             raise UndecidedError("too much code to follow")
+
+    def operands(self, node: Node, read: Callable[[Node], Operands]) -> Operands:
+        """Return what `read` finds in an expression; it is followed once for each way that leads to it."""
+        found = self._operands.get(node)
+        if found is None:
+            found = self._operands[node] = read(node)
+        return found
 
     def parameters(self, kernel: str) -> tuple[str, ...]:
         """Return the names of a kernel's parameters."""

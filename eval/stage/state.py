@@ -33,7 +33,7 @@ class State(NamedTuple):
 
     def bound(self, name: str, text: str) -> State:
         """Return the state with a name bound."""
-        return self._replace(names={**self.names, name: text})
+        return State({**self.names, name: text}, *self[1:])
 
     def assigned(self, attribute: str, text: str) -> State:
         """Return the state with an attribute of the model assigned."""
@@ -41,7 +41,7 @@ class State(NamedTuple):
 
     def with_event(self, event: Event | None) -> State:
         """Return the state after an event."""
-        return self if event is None else self._replace(events=(*self.events, event))
+        return self if event is None else State(*self[:3], (*self.events, event), self.result)
 
     def branches(self, condition: str) -> list[tuple[bool, State]]:
         """Return what a condition can be here, each with the state in which it is so."""

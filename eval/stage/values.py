@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from eval.rules.scopes import own_definition, path_of
 from eval.stage.events import ANY_NUMBER, Event, function_event, method_event
@@ -22,6 +22,18 @@ _OPERATORS = {
     ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=",
     ast.Is: "is", ast.IsNot: "is not", ast.In: "in", ast.NotIn: "not in",
 }  # fmt: skip
+
+
+class Operands(NamedTuple):
+    """The parts of an expression that are evaluated, in order, and what stands before each."""
+
+    nodes: tuple[ast.expr, ...]
+    names: tuple[str, ...] = ()
+    """Of keywords, the last ones."""
+    unpacked: bool = False
+    """One of them has a star."""
+    label: str = ""
+    """What stands before all of them, where that is no call."""
 
 
 class Values:
@@ -109,15 +121,13 @@ class Values:
 
     def _composed(self, node: ast.expr, state: State) -> Valued:
         """Every other expression: its parts in order; what may be skipped happens at least never."""
-        parts = [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)]
-        operators = [node.op] if hasattr(node, "op") else getattr(node, "ops", [])
-        label = type(node).__name__ + ",".join(type(operator).__name__ for operator in operators)
-        for after, texts in self.all(parts, state):
+        parts = self._functions.operands(node, _parts)
+        for after, texts in self.all(parts.nodes, state):
             last = _maybe(after, len(state.events)) if isinstance(node, ast.BoolOp) else after
             if isinstance(node, ast.Subscript):
                 yield last, short(f"{texts[0]}[{','.join(texts[1:])}]")
             else:
-                yield last, short(f"{label}({','.join(texts)})")
+                yield last, short(f"{parts.label}({','.join(texts)})")
 
     def _lambda(self, node: ast.Lambda, state: State) -> str:
         inner = state
@@ -144,9 +154,8 @@ class Values:
         return " | ".join(dict.fromkeys(text for _, text in values))
 
     def _call(self, node: ast.Call, state: State) -> Valued:
-        if any(isinstance(argument, ast.Starred) for argument in node.args) or any(
-            keyword.arg is None for keyword in node.keywords
-        ):
+        given = self._functions.operands(node, _arguments)
+        if given.unpacked:
             own = isinstance(node.func, ast.Name) and own_definition(node.func, self._scope) is not None
             if own or isinstance(node.func, ast.Subscript):
                 raise UndecidedError("arguments that are unpacked")
@@ -154,19 +163,19 @@ class Values:
             yield from self._launch(node, node.func, state)
             return
         for called, callee in self.of(node.func, state):
-            operands = [*node.args, *(keyword.value for keyword in node.keywords)]
-            for after, texts in self.all(operands, called):
+            for after, texts in self.all(given.nodes, called):
                 yield from self._called(node, callee, texts, after)
 
     def _called(self, node: ast.Call, callee: str, texts: tuple[str, ...], state: State) -> Valued:
+        positional, named = texts[: len(node.args)], texts[len(node.args) :]
+        names = self._functions.operands(node, _arguments).names
         if callee.startswith(("own:", "self.", KERNEL)):
-            names = [keyword.arg or "" for keyword in node.keywords]
-            positional = texts[: len(node.args)]
-            keywords = dict(zip(names, texts[len(node.args) :], strict=True))
+            keywords = dict(zip(names, named, strict=True))
             yield from self._functions.call(callee, positional, keywords, state)
             return
-        labels = [""] * len(node.args) + [f"{keyword.arg}=" for keyword in node.keywords]
-        texts = tuple(f"{label}{text}" for label, text in zip(labels, texts, strict=True))
+        if named:
+            labelled = (f"{name or None}={text}" for name, text in zip(names, named, strict=True))
+            texts = (*positional, *labelled)
         base, _, name = callee.rpartition(".")
         operands = short(f"{base};{','.join(texts)}")
         is_method = isinstance(node.func, ast.Attribute) and path_of(node.func, self._scope) is None
@@ -189,14 +198,26 @@ class Values:
         for after, (kernel, grid) in self.all([target.value, target.slice], state):
             if not kernel.startswith(KERNEL):
                 raise UndecidedError("a launch of what may be any kernel")
-            operands = [*node.args, *(keyword.value for keyword in node.keywords)]
-            for last, texts in self.all(operands, after):
+            given = self._functions.operands(node, _arguments)
+            for last, texts in self.all(given.nodes, after):
                 name = kernel.removeprefix(KERNEL)
-                keywords = [keyword.arg or "" for keyword in node.keywords]
-                names = [*self._functions.parameters(name)[: len(node.args)], *keywords]
+                names = [*self._functions.parameters(name)[: len(node.args)], *given.names]
                 options = tuple(zip(names, texts, strict=False))
                 event = Event("launch", name, grid, 1, 1, node.lineno, node.col_offset, options)
                 yield last.with_event(event), "None"
+
+
+def _parts(node: ast.expr) -> Operands:
+    nodes = tuple(child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr))
+    operators = [node.op] if hasattr(node, "op") else getattr(node, "ops", [])
+    label = type(node).__name__ + ",".join(type(operator).__name__ for operator in operators)
+    return Operands(nodes, label=label)
+
+
+def _arguments(node: ast.Call) -> Operands:
+    names = tuple(keyword.arg or "" for keyword in node.keywords)
+    unpacked = "" in names or any(isinstance(argument, ast.Starred) for argument in node.args)
+    return Operands((*node.args, *(keyword.value for keyword in node.keywords)), names, unpacked)
 
 
 def _maybe(state: State, before: int) -> State:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import select
 import sys
@@ -109,10 +110,13 @@ def _root(
 
 
 OUR_BUG, INTERRUPTED = 3, 130
+_NEW_OBJECTS = 20_000
+"""Between two looks of the garbage collector; Python's own number is 700, and a syntax tree is thousands."""
 
 
 def main() -> None:
     """Run and exit: 0 fine, 1 not passed, 2 usage, 3 our bug, 4 environment, 130 interrupted."""
+    gc.set_threshold(_NEW_OBJECTS)
     try:
         _run()
     except Exception:  # noqa: BLE001 - without this, a bug would end with 1, as a verdict that did not pass
