@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from typing import Literal, TypeVar, cast
 
 from eval.rules.scopes import Scope, own_definition, path_of
@@ -39,6 +40,7 @@ class Module:
         self.tree = tree
         self.scope = Scope(tree, "module", None)
         self.scopes: dict[ast.AST, Scope] = {tree: self.scope}
+        self._inner: dict[Scope, list[Scope]] = {}
         self.chains: list[Chain] = []
         self.found: dict[type[ast.AST], list[tuple[ast.AST, Scope]]] = {}
         """Every visited node by its type, with its scope; names and attributes are in `chains`."""
@@ -51,7 +53,7 @@ class Module:
 
     def resolve(self) -> None:
         """Give each chain its path; for the end of the walk, when every name is bound."""
-        self.scope.complete = True
+        self.scope.progress.complete = True
         known: dict[tuple[Scope, str], str | None] = {}
         for chain in self.chains:
             if isinstance(chain.base, ast.Name):
@@ -60,6 +62,24 @@ class Module:
                     known[key] = path_of(chain.base, chain.scope)
                 start = known[key]
                 chain.path = ".".join((start, *chain.attributes)) if start is not None else None
+
+    def add(self, scope: Scope) -> None:
+        """Take note of a new scope within another."""
+        assert scope.parent is not None
+        self.scopes[scope.node] = scope
+        self._inner.setdefault(scope.parent, []).append(scope)
+
+    def inner(self, scope: Scope | None) -> list[Scope]:
+        """Return the scopes that stand directly in one."""
+        return self._inner.get(scope, []) if scope is not None else []
+
+    def within(self, scope: Scope) -> Iterator[Scope]:
+        """Yield a scope and all that are nested in it."""
+        pending = [scope]
+        while pending:
+            one = pending.pop()
+            yield one
+            pending.extend(self.inner(one))
 
     def each(self, *kinds: type[Node]) -> list[tuple[Node, Scope]]:
         """Return the visited nodes of these types with their scopes."""

@@ -52,7 +52,7 @@ class Reach:
         """Return `forward` of the model, its own or inherited from a class of the candidate."""
         scope = self.model
         for _ in range(_MAX_BASES):
-            for child in scope.children if scope is not None else ():
+            for child in self._module.inner(scope):
                 if child.name == "forward":
                     return child
             scope = self._own_base(scope) if scope is not None else None
@@ -72,7 +72,8 @@ class Reach:
             if scope in reached:
                 continue
             reached.add(scope)
-            pending.extend(_inner(scope))
+            if scope.kind in {"host", "kernel"}:
+                pending.extend(self._module.inner(scope))
             for name in self._read(scope):
                 if name not in followed:
                     followed.add(name)
@@ -150,12 +151,13 @@ class Reach:
             return
         yield scope
         if scope.kind == "class":
-            yield from (child for child in scope.children if _is_entry(child.name))
+            inner = self._module.inner(scope)
+            yield from (child for child in inner if _is_entry(child.name))
             if built:
-                yield from (child for child in scope.children if child.name in _CONSTRUCTORS)
+                yield from (child for child in inner if child.name in _CONSTRUCTORS)
 
     def _entries(self) -> list[Scope]:
-        starts = [child for child in (self.model.children if self.model else ()) if _is_entry(child.name)]
+        starts = [child for child in self._module.inner(self.model) if _is_entry(child.name)]
         inherited = self.forward()
         starts += [inherited] if inherited is not None else []
         for scope in self._module.scopes.values():
@@ -192,10 +194,6 @@ class Reach:
                 if isinstance(own, ast.ClassDef):
                     return self._module.scopes.get(own)
         return None
-
-
-def _inner(scope: Scope) -> list[Scope]:
-    return scope.children if scope.kind in {"host", "kernel"} else []
 
 
 def _is_entry(name: str) -> bool:

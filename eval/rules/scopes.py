@@ -7,7 +7,6 @@ and ``f = T.cumsum``, both ``T.cumsum`` and ``f`` have the path ``torch.cumsum``
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from typing import Literal
 
 ScopeKind = Literal["module", "class", "host", "kernel"]
@@ -21,12 +20,25 @@ _ALIASES = 50
 """Aliases of names that are bound only later are followed this far; all others to the end."""
 
 
+class Progress:
+    """How far the walk over a module has come."""
+
+    __slots__ = ("complete",)
+
+    def __init__(self) -> None:
+        self.complete = False
+        """Every name is bound, so that what was found out may be kept."""
+
+
 class Scope:
-    """A module, class, function or lambda, and the names that it binds."""
+    """A module, class, function or lambda, and the names that it binds.
+
+    It holds its parent and is held by none: a ring would keep every tree until the collector comes by.
+    """
 
     __slots__ = (
-        "children", "complete", "definitions", "expressions", "kind", "module_names", "names", "node",
-        "parent", "paths", "receiver", "top", "used",
+        "definitions", "expressions", "kind", "module_names", "names", "node", "parent", "paths", "progress",
+        "receiver", "used",
     )  # fmt: skip
 
     def __init__(self, node: ast.AST, kind: ScopeKind, parent: Scope | None) -> None:
@@ -38,18 +50,12 @@ class Scope:
         """Names declared ``global``."""
         self.used: set[str] = set()
         """Names and attributes that are read here, without nested functions and classes."""
-        self.children: list[Scope] = []
         self.receiver: str | None = None
         """What a method calls its object, usually ``self``."""
-        self.top: Scope = parent.top if parent is not None else self
-        """The module."""
-        self.complete = False
-        """Of the module: every name is bound, so that what was found out may be kept."""
+        self.progress: Progress = parent.progress if parent is not None else Progress()
         self.paths: dict[str, str | None] = {}
         self.expressions: dict[ast.AST, str | None] = {}
         self.definitions: dict[str, Definition | None] = {}
-        if parent is not None:
-            parent.children.append(self)
 
     @property
     def name(self) -> str:
@@ -58,16 +64,10 @@ class Scope:
 
     def bind(self, name: str, value: Binding) -> None:
         """Record that `name` stands for `value`, among whatever else it stands for."""
-        home = self.top if name in self.module_names else self
+        home = self
+        while name in self.module_names and home.parent is not None:
+            home = home.parent
         home.names.setdefault(name, []).append(value)
-
-    def within(self) -> Iterator[Scope]:
-        """Yield this scope and all that are nested in it."""
-        pending = [self]
-        while pending:
-            scope = pending.pop()
-            yield scope
-            pending.extend(scope.children)
 
 
 def lookup(name: str, scope: Scope) -> tuple[list[Binding], Scope] | None:
@@ -110,7 +110,7 @@ def path_of(node: ast.AST, scope: Scope, steps: int = _ALIASES) -> str | None:
     if node in known:
         return known[node]
     path = _spelt(node, scope, steps)
-    if scope.top.complete and steps == _ALIASES:
+    if scope.progress.complete and steps == _ALIASES:
         known[node] = path
     return path
 
@@ -138,7 +138,7 @@ def _name_path(name: str, scope: Scope, steps: int) -> str | None:
     if found is None or steps == 0:
         return None
     bindings, home = found
-    if not home.top.complete:
+    if not home.progress.complete:
         return bindings[-1] if isinstance(bindings[-1], str) else None
     if name not in home.paths:
         home.paths[name] = None  # what an alias of itself stands for
@@ -157,7 +157,7 @@ def own_definition(node: ast.AST, scope: Scope, steps: int = _ALIASES) -> Defini
     if found is None or not isinstance(node, ast.Name) or steps == 0:
         return None
     bindings, home = found
-    if not home.top.complete:
+    if not home.progress.complete:
         return bindings[-1] if isinstance(bindings[-1], Definition) else None
     if node.id not in home.definitions:
         home.definitions[node.id] = None

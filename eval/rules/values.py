@@ -135,7 +135,7 @@ class Values:
         """Return a method of a class of the candidate, its own or inherited."""
         for _ in range(_MAX_BASES):
             scope = self.candidate.module.scopes.get(owner)
-            found = [child for child in scope.children if child.name == name] if scope is not None else []
+            found = [inner for inner in self.candidate.module.inner(scope) if inner.name == name]
             if found or scope is None:
                 return found[-1] if found else None
             bases = [own_definition(base, scope.parent or scope) for base in owner.bases]

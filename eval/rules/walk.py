@@ -142,7 +142,7 @@ class _Walker:
         if node in self.spec_functions:
             return
         inner = Scope(node, kind if scope.kind != "kernel" else "kernel", scope)
-        self.module.scopes[node] = inner
+        self.module.add(inner)
         if kind == "kernel":
             self.module.kernels[inner.name] = inner
         for parameter in parameters:
@@ -163,7 +163,7 @@ class _Walker:
         outside = [*node.decorator_list, *node.bases, *(keyword.value for keyword in node.keywords)]
         self.push(outside, scope, depth)
         inner = Scope(node, "class" if scope.kind != "kernel" else "kernel", scope)
-        self.module.scopes[node] = inner
+        self.module.add(inner)
         self.push(live(node.body), inner, depth)
 
     def import_(self, node: ast.Import, scope: Scope, _depth: int) -> None:

@@ -105,7 +105,9 @@ def _chooses(heuristics: ast.Call) -> bool:
 
 
 def _dots(candidate: Candidate, scope: Scope, seen: frozenset[str]) -> bool:
-    calls = [(call.func, inner) for inner in scope.within() for call in candidate.calls_in(inner)]
+    calls = [
+        (call.func, inner) for inner in candidate.module.within(scope) for call in candidate.calls_in(inner)
+    ]
     if any(path_of(*called) == _DOT for called in calls):
         return True
     helpers = [candidate.module.kernel_of(*called) for called in calls]
@@ -147,6 +149,8 @@ def _config(candidate: Candidate, item: ast.expr, scope: Scope) -> Settings | No
 
 def _literal(candidate: Candidate, node: ast.expr, scope: Scope) -> Any:
     """Return a literal, in which names may stand for literals of the module."""
+    if isinstance(node, ast.Constant):
+        return node.value
     if isinstance(node, ast.Name):
         bound = candidate.values_of(node, scope)
         if len(bound) == 1 and isinstance(bound[0], ast.expr):

@@ -7,8 +7,8 @@ where it does not, `UndecidedError` or unequal paths leave it to those that run 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from eval.rules.candidate import Candidate
 from eval.rules.reach import MODEL
@@ -17,7 +17,6 @@ from eval.stage.events import Event
 from eval.stage.state import State, UndecidedError, short
 from eval.stage.values import KERNEL, Operands, Values, repeated
 
-Node = TypeVar("Node", bound=ast.expr)
 _MOST_PATHS, _MOST_STEPS, _DEEPEST = 256, 20_000, 16
 
 
@@ -42,10 +41,11 @@ class Functions:
     def __init__(self, candidate: Candidate) -> None:
         self._candidate = candidate
         self._steps = self._depth = 0
-        self._operands: dict[ast.expr, Operands] = {}
+        self.operands: dict[ast.expr, Operands] = {}
+        """Of what was followed: most expressions are on several ways."""
         self._methods: dict[str, Scope] = {}
         model = candidate.reach.model
-        for child in model.children if model is not None else ():
+        for child in candidate.module.inner(model):
             self._methods[child.name] = child
 
     def forward(self) -> tuple[Path, ...]:
@@ -75,13 +75,6 @@ class Functions:
         if self._steps > _MOST_STEPS:
             raise UndecidedError("too much code to follow")
 
-    def operands(self, node: Node, read: Callable[[Node], Operands]) -> Operands:
-        """Return what `read` finds in an expression; it is followed once for each way that leads to it."""
-        found = self._operands.get(node)
-        if found is None:
-            found = self._operands[node] = read(node)
-        return found
-
     def parameters(self, kernel: str) -> tuple[str, ...]:
         """Return the names of a kernel's parameters."""
         node = self._candidate.module.kernels[kernel].node
@@ -102,7 +95,7 @@ class Functions:
         yield from self._run(scope, positional, keywords, state)
 
     def _top_level(self, name: str) -> Scope | None:
-        scopes = self._candidate.module.scope.children
+        scopes = self._candidate.module.inner(self._candidate.module.scope)
         found = [scope for scope in scopes if scope.name == name]
         return found[0] if len(found) == 1 and not name.startswith(KERNEL) else None
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from eval.stage.events import ANY_NUMBER, Event
@@ -15,6 +16,8 @@ from eval.stage.sides import Side
 
 Pairs = Mapping[str, str]
 """Kernel of the candidate to the kernel of the current code that it stands for."""
+_Outline = frozenset[tuple[frozenset[tuple[str, bool]], tuple[object, ...]]]
+"""What happens under which conditions."""
 _Key = tuple[str, str]
 _Range = tuple[int, int]
 
@@ -57,25 +60,25 @@ def same_paths(candidate: Side, current: Side, pairs: Pairs, kinds: Iterable[str
     if candidate.paths is None or current.paths is None:
         return False
     wanted = frozenset(kinds)
-    return _outline(candidate.paths, pairs, wanted, grids=grids) == _outline(
-        current.paths, {}, wanted, grids=grids
+    mine = _outline(candidate.paths, pairs, wanted, grids=grids)
+    theirs = _outline(current.paths, {}, wanted, grids=grids)
+    return mine == theirs or _merged(mine) == _merged(theirs)
+
+
+def _outline(paths: Iterable[Path], pairs: Pairs, kinds: frozenset[str], *, grids: bool) -> _Outline:
+    return frozenset(
+        (
+            path.conditions,
+            tuple(_form(event, pairs, grids=grids) for event in path.events if event.kind in kinds),
+        )
+        for path in paths
     )
 
 
-def _outline(paths: Iterable[Path], pairs: Pairs, kinds: frozenset[str], *, grids: bool) -> frozenset[object]:
-    return _merged(
-        {
-            (
-                path.conditions,
-                tuple(_form(event, pairs, grids=grids) for event in path.events if event.kind in kinds),
-            )
-            for path in paths
-        }
-    )
-
-
-def _merged(found: set[tuple[frozenset[tuple[str, bool]], tuple[object, ...]]]) -> frozenset[object]:
-    """Drop conditions on which nothing depends."""
+@lru_cache(maxsize=64)
+def _merged(outline: _Outline) -> _Outline:
+    """Drop conditions on which nothing depends; a current code is asked for as often as a candidate."""
+    found = set(outline)
     changed = True
     while changed:
         changed = False
@@ -108,6 +111,8 @@ def _by_text(
     if candidate.paths is None or current.paths is None:
         return None
     kinds = ("operator", "launch") if launches else ("operator",)
+    if same_paths(candidate, current, pairs, kinds, grids=False):
+        return ()
     mine, theirs = _ranges(candidate.paths, pairs, kinds), _ranges(current.paths, {}, kinds)
     never = (0, 0)
     keys = sorted(set(mine) | set(theirs))
@@ -115,9 +120,7 @@ def _by_text(
     if apart:
         return tuple(_difference(candidate, pairs, key, mine, theirs) for key in apart)
     exact = all(len({*mine.get(key, never), *theirs.get(key, never)}) == 1 for key in keys)
-    if exact or same_paths(candidate, current, pairs, kinds, grids=False):
-        return ()
-    return None
+    return () if exact else None
 
 
 def _apart(one: _Range, other: _Range) -> bool:

@@ -24,8 +24,16 @@ _OPERATORS = {
 }  # fmt: skip
 
 
+_LEAVES = frozenset({ast.Constant, ast.Name})
+_PLAIN = frozenset({
+    ast.Attribute, ast.BinOp, ast.BoolOp, ast.Compare, ast.Dict, ast.FormattedValue, ast.JoinedStr, ast.List,
+    ast.Set, ast.Slice, ast.Subscript, ast.Tuple, ast.UnaryOp,
+})  # fmt: skip
+"""Expressions that have one value and leave the state as it is, where those within them do."""
+
+
 class Operands(NamedTuple):
-    """The parts of an expression that are evaluated, in order, and what stands before each."""
+    """The parts of an expression that are evaluated, in order, and what is known of them."""
 
     nodes: tuple[ast.expr, ...]
     names: tuple[str, ...] = ()
@@ -33,7 +41,9 @@ class Operands(NamedTuple):
     unpacked: bool = False
     """One of them has a star."""
     label: str = ""
-    """What stands before all of them, where that is no call."""
+    """What the expression is, where it is no call."""
+    plain: bool = False
+    """They have one value each and leave the state as it is."""
 
 
 class Values:
@@ -41,30 +51,22 @@ class Values:
 
     def __init__(self, candidate: Candidate, scope: Scope, functions: Functions) -> None:
         self._candidate, self._scope, self._functions = candidate, scope, functions
+        self._known = functions.operands
 
-    def of(  # noqa: C901, PLR0912 - a case for each kind
-        self, node: ast.expr, state: State
-    ) -> Valued:
+    def of(self, node: ast.expr, state: State) -> Valued:
         """Yield each value that an expression can have, with the state after it."""
-        self._functions.step()
         plain = self._plain(node, state)
         if plain is not None:
             yield state, plain
             return
+        self._functions.step()
         match node:
-            case ast.Attribute():
-                yield from self._attribute(node, state)
             case ast.Call():
                 yield from self._call(node, state)
             case ast.IfExp():
                 for after, condition in self.of(node.test, state):
                     for value, branch in after.branches(condition):
                         yield from self.of(node.body if value else node.orelse, branch)
-            case ast.Compare(ops=[operator], comparators=[right]):
-                for after, (one, other) in self.all([node.left, right], state):
-                    yield after, comparison(one, _OPERATORS[type(operator)], other)
-            case ast.UnaryOp(op=ast.Not()):
-                yield from ((after, f"not {text}") for after, text in self.of(node.operand, state))
             case ast.Lambda():
                 yield state, self._lambda(node, state)
             case ast.NamedExpr(target=ast.Name(id=name)):
@@ -84,15 +86,28 @@ class Values:
                     for last, rest in self.all(nodes[place + 1 :], after):
                         yield last, (*texts, text, *rest)
                 return
-            self._functions.step()
             texts.append(plain)
         yield state, tuple(texts)
 
     def _plain(self, node: ast.expr, state: State) -> str | None:
-        """Return the value of an expression that has but one and leaves the state as it is, if it is such."""
+        """Return the value of a plain expression, None for any other."""
+        return self._text(node, state) if self._is_plain(node) else None
+
+    def _is_plain(self, node: ast.expr) -> bool:
+        kind = node.__class__
+        return kind in _LEAVES or (kind in _PLAIN and self._operands(node).plain)
+
+    def _text(self, node: ast.expr, state: State) -> str:
+        self._functions.step()
         if isinstance(node, ast.Constant):
             return repr(node.value)
-        return self._name(node, state) if isinstance(node, ast.Name) else None
+        if isinstance(node, ast.Name):
+            return self._name(node, state)
+        path = self._path(node, state)
+        if path is not None:
+            return path
+        parts = self._operands(node)
+        return _combined(node, parts, [self._text(part, state) for part in parts.nodes], state)
 
     def _name(self, node: ast.Name, state: State) -> str:
         if node.id in state.names:
@@ -110,24 +125,35 @@ class Values:
             return values[0][1] if len(values) == 1 else f"global:{node.id}"
         return f"name:{node.id}"
 
-    def _attribute(self, node: ast.Attribute, state: State) -> Valued:
-        path = path_of(node, self._scope)
-        if path is not None and not (isinstance(node.value, ast.Name) and node.value.id in state.names):
-            yield state, path
-            return
-        for after, base in self.of(node.value, state):
-            known = after.attributes.get(node.attr) if base == "self" else None
-            yield after, known if known is not None else short(f"{base}.{node.attr}")
+    def _path(self, node: ast.expr, state: State) -> str | None:
+        """Return the imported path that an attribute spells, unless a variable has the name of its base."""
+        if not isinstance(node, ast.Attribute):
+            return None
+        hidden = isinstance(node.value, ast.Name) and node.value.id in state.names
+        return None if hidden else path_of(node, self._scope)
 
     def _composed(self, node: ast.expr, state: State) -> Valued:
         """Every other expression: its parts in order; what may be skipped happens at least never."""
-        parts = self._functions.operands(node, _parts)
+        path = self._path(node, state)
+        if path is not None:
+            yield state, path
+            return
+        parts = self._operands(node)
         for after, texts in self.all(parts.nodes, state):
             last = _maybe(after, len(state.events)) if isinstance(node, ast.BoolOp) else after
-            if isinstance(node, ast.Subscript):
-                yield last, short(f"{texts[0]}[{','.join(texts[1:])}]")
-            else:
-                yield last, short(f"{parts.label}({','.join(texts)})")
+            yield last, _combined(node, parts, texts, last)
+
+    def _operands(self, node: ast.expr) -> Operands:
+        found = self._known.get(node)
+        if found is None:
+            found = self._known[node] = _arguments(node) if isinstance(node, ast.Call) else self._parts(node)
+        return found
+
+    def _parts(self, node: ast.expr) -> Operands:
+        nodes = tuple(child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr))
+        operators = [node.op] if hasattr(node, "op") else getattr(node, "ops", [])
+        label = type(node).__name__ + ",".join(type(operator).__name__ for operator in operators)
+        return Operands(nodes, label=label, plain=all(map(self._is_plain, nodes)))
 
     def _lambda(self, node: ast.Lambda, state: State) -> str:
         inner = state
@@ -154,7 +180,7 @@ class Values:
         return " | ".join(dict.fromkeys(text for _, text in values))
 
     def _call(self, node: ast.Call, state: State) -> Valued:
-        given = self._functions.operands(node, _arguments)
+        given = self._operands(node)
         if given.unpacked:
             own = isinstance(node.func, ast.Name) and own_definition(node.func, self._scope) is not None
             if own or isinstance(node.func, ast.Subscript):
@@ -168,7 +194,7 @@ class Values:
 
     def _called(self, node: ast.Call, callee: str, texts: tuple[str, ...], state: State) -> Valued:
         positional, named = texts[: len(node.args)], texts[len(node.args) :]
-        names = self._functions.operands(node, _arguments).names
+        names = self._operands(node).names
         if callee.startswith(("own:", "self.", KERNEL)):
             keywords = dict(zip(names, named, strict=True))
             yield from self._functions.call(callee, positional, keywords, state)
@@ -198,7 +224,7 @@ class Values:
         for after, (kernel, grid) in self.all([target.value, target.slice], state):
             if not kernel.startswith(KERNEL):
                 raise UndecidedError("a launch of what may be any kernel")
-            given = self._functions.operands(node, _arguments)
+            given = self._operands(node)
             for last, texts in self.all(given.nodes, after):
                 name = kernel.removeprefix(KERNEL)
                 names = [*self._functions.parameters(name)[: len(node.args)], *given.names]
@@ -207,11 +233,19 @@ class Values:
                 yield last.with_event(event), "None"
 
 
-def _parts(node: ast.expr) -> Operands:
-    nodes = tuple(child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr))
-    operators = [node.op] if hasattr(node, "op") else getattr(node, "ops", [])
-    label = type(node).__name__ + ",".join(type(operator).__name__ for operator in operators)
-    return Operands(nodes, label=label)
+def _combined(node: ast.expr, parts: Operands, texts: Sequence[str], state: State) -> str:
+    """Return the value of an expression from those of its parts, and the state after them."""
+    match node:
+        case ast.Attribute(attr=name):
+            known = state.attributes.get(name) if texts[0] == "self" else None
+            return known if known is not None else short(f"{texts[0]}.{name}")
+        case ast.Subscript():
+            return short(f"{texts[0]}[{','.join(texts[1:])}]")
+        case ast.Compare(ops=[operator]):
+            return comparison(texts[0], _OPERATORS[type(operator)], texts[1])
+        case ast.UnaryOp(op=ast.Not()):
+            return f"not {texts[0]}"
+    return short(f"{parts.label}({','.join(texts)})")
 
 
 def _arguments(node: ast.Call) -> Operands:
