@@ -1,6 +1,6 @@
 """How many candidates a minute are judged, and how busy the GPUs are meanwhile.
 
-Parts: `static` (10,000 replies extracted and checked on the CPU), `interpreter` (all sample replies on
+Parts: `static` (the command `check` on 10,000 replies), `interpreter` (all sample replies on
 the CPU), `gpu` (one problem at full timing, beside a naive harness on three of the same candidates) and
 `problems` (every problem of the project with its own answers). For several GPUs and for Ray run `gpu`
 with --gpus 0, then 0,1 and so on, or with --executor, and compare; --seconds repeats the list so long.
@@ -12,8 +12,10 @@ Usage: python bench/throughput.py --output FOLDER --parts static,interpreter,gpu
 from __future__ import annotations
 
 import argparse
+import ast
 import json
 import platform
+import resource
 import signal
 import statistics
 import subprocess
@@ -23,9 +25,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
-from functools import cache
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -33,13 +33,11 @@ from typing import Any, Self
 
 from eval.devices import cuda_devices
 from eval.records import BaselinesMode
-from eval.rules import check_code
-from eval.stage.check import check_stage
+from eval.rules import check_code, static_verdict
 from harness.executors import Executor, open_executor
 from harness.extract import extract
 from harness.pipeline import JudgeSettings, Pipeline
 from harness.problems import load_problem, problem_names
-from harness.prompts import Given, demand, load_stage
 from harness.records import Candidate, Reply
 from harness.store import Store
 
@@ -104,49 +102,49 @@ def main() -> None:
 
 
 def static(options: argparse.Namespace) -> dict[str, Any]:
+    """Time `check` on replies in a file, and beside it Python's parser on the code in them."""
     texts = sample_replies()
     many = [distinct(texts[number % len(texts)], number) for number in range(options.replies)]
     found: dict[str, Any] = {"replies": options.replies, "processes": options.jobs}
-    for name, function in (("output_rules", refused), ("output_and_stage_rules", checked)):
-        start = time.perf_counter()
-        with ProcessPoolExecutor(options.jobs) as pool:
-            outcomes = Counter(pool.map(function, many, chunksize=100))
-        found[name] = {"seconds": time.perf_counter() - start, "outcomes": dict(outcomes)}
-    # What the work takes of a core, whoever else is on the machine.
-    for name, function in (("output_rules", refused), ("output_and_stage_rules", checked)):
-        some = many[: options.replies // 20]
-        start = time.process_time()
-        for text in some:
-            function(text)
-        found[name]["cpu_ms_a_reply"] = (time.process_time() - start) * 1e3 / len(some)
+    codes = [candidate.code for text in many if isinstance(candidate := extract(text), Candidate)]
+    start = time.process_time()
+    for code in codes:
+        ast.parse(code)
+    parser_s = time.process_time() - start
+    found["parser_cpu_ms_a_reply"] = parser_s * 1e3 / options.replies
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "replies.jsonl"
+        lines = ({"model": "bench", "sample": number, "reply": text} for number, text in enumerate(many))
+        place.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        stage = ["--stage", STAGE, "--gpu", GPU]
+        for name, words in (("output_rules", []), ("output_and_stage_rules", stage)):
+            found[name] = check_command([place, "--jobs", options.jobs, *words], parser_s)
+            found[name]["cpu_ms_a_reply"] = found[name].pop("cpu_s") * 1e3 / options.replies
     return found
 
 
-@cache
-def held_to() -> Any:
-    problem = load_problem(PROBLEM)
-    return demand(problem, load_stage(STAGE), Given(gpu=GPU))
+def check_command(words: list[Any], parser_s: float) -> dict[str, Any]:
+    """Run `check` from its start to its end, and count what it says of the replies."""
+    used, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    command = [sys.executable, "-m", "harness", "check", "--problem", PROBLEM, "--json", *map(str, words)]
+    printed = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=False, text=True).stdout
+    seconds = time.perf_counter() - start
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu_s = after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime
+    return {
+        "seconds": seconds,
+        "cpu_s": cpu_s,
+        "times_the_parser": cpu_s / parser_s,
+        "outcomes": dict(Counter(outcome(json.loads(line)) for line in printed.splitlines())),
+    }
 
 
-def refused(text: str) -> str:
-    """Extract and check one reply, and name what came of it."""
-    found = extract(text)
-    if not isinstance(found, Candidate):
+def outcome(line: dict[str, Any]) -> str:
+    if line["phase"] == "extract":
         return "nothing extracted"
-    report = check_code(found.code, mode="strict")
-    return "refused" if report.parse_error is not None or report.errors else "accepted"
-
-
-def checked(text: str) -> str:
-    """Do the same, and hold the code to the rules of the stage."""
-    found = extract(text)
-    if not isinstance(found, Candidate):
-        return "nothing extracted"
-    report = check_code(found.code, mode="strict")
-    if report.parse_error is not None or report.errors:
+    if line["status"] != "passed":
         return "refused"
-    stage = check_stage(found.code, held_to().code, held_to().rules)
-    return {True: "legal", False: "breaks the stage", None: "undecided"}[stage.legal]
+    return {True: "legal", False: "breaks the stage", None: "accepted"}[line["tracks"]["stage"]]
 
 
 class StoppedError(Exception):
@@ -174,7 +172,7 @@ def interpreter(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def gpu(options: argparse.Namespace) -> dict[str, Any]:
-    codes = [text for text in sample_replies() if checked(text) in {"legal", "breaks the stage", "undecided"}]
+    codes = [text for text in sample_replies() if accepted(text)]
     wanted = [distinct(codes[number % len(codes)], number) for number in range(options.candidates)]
 
     def measure(executor: Executor) -> dict[str, Any]:
@@ -306,6 +304,12 @@ class Busy:
         rates = [rates for at, rates in self._samples if at >= start]
         used = [statistics.fmean(gpu) / 100 for gpu in zip(*rates, strict=True) if any(gpu)]
         return statistics.fmean(used) if used else None
+
+
+def accepted(text: str) -> bool:
+    """Tell whether the output rules let the code of a reply run."""
+    found = extract(text)
+    return isinstance(found, Candidate) and static_verdict(check_code(found.code, mode="strict")) is None
 
 
 def naive_seconds(codes: list[str], size: str) -> list[float]:

@@ -29,6 +29,10 @@ def check(candidate: Candidate) -> Iterator[Violation]:
 
 def launched(candidate: Candidate) -> frozenset[str]:
     """Return the names of the kernels that `forward` may launch, directly or through what it calls."""
+    return candidate.once(("launched",), lambda: _launched(candidate))
+
+
+def _launched(candidate: Candidate) -> frozenset[str]:
     forward = candidate.reach.forward()
     if forward is None:
         return frozenset()

@@ -38,6 +38,7 @@ class Reach:
                 self._methods.setdefault(scope.name, []).append(scope)
         self._names: dict[Scope, list[_Name]] = {}
         self._leads: dict[_Name, list[Scope]] = {}
+        self._steps: dict[Scope, list[list[Scope]]] = {}
         self.model = self._model()
         self._run = self.closure(self._entries())
         self._init = self.closure(self._methods.get("__init__", ()))
@@ -65,7 +66,7 @@ class Reach:
     def closure(self, starts: Iterable[Scope]) -> set[Scope]:
         """Return the scopes that code in `starts` can lead to, and those themselves."""
         reached: set[Scope] = set()
-        followed: set[_Name] = set()
+        followed: set[int] = set()
         pending = list(starts)
         while pending:
             scope = pending.pop()
@@ -74,11 +75,17 @@ class Reach:
             reached.add(scope)
             if scope.kind in {"host", "kernel"}:
                 pending.extend(self._module.inner(scope))
-            for name in self._read(scope):
-                if name not in followed:
-                    followed.add(name)
-                    pending.extend(self._led(name))
+            for led in self._onward(scope):
+                if id(led) not in followed:
+                    followed.add(id(led))
+                    pending.extend(led)
         return reached
+
+    def _onward(self, scope: Scope) -> list[list[Scope]]:
+        """Return where each name that a scope reads leads to; many scopes share one list."""
+        if scope not in self._steps:
+            self._steps[scope] = [led for name in self._read(scope) if (led := self._led(name))]
+        return self._steps[scope]
 
     def leading_to(self, goals: Iterable[Scope]) -> set[Scope]:
         """Return the scopes whose code can lead to one of `goals`, and those themselves."""

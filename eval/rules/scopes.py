@@ -153,8 +153,10 @@ def _name_path(name: str, scope: Scope, steps: int) -> str | None:
 
 def own_definition(node: ast.AST, scope: Scope, steps: int = _ALIASES) -> Definition | None:
     """Return the candidate's own function or class that a name stands for, through aliases."""
-    found = lookup(node.id, scope) if isinstance(node, ast.Name) else None
-    if found is None or not isinstance(node, ast.Name) or steps == 0:
+    if not isinstance(node, ast.Name) or steps == 0:
+        return None
+    found = lookup(node.id, scope)
+    if found is None:
         return None
     bindings, home = found
     if not home.progress.complete:
