@@ -131,6 +131,12 @@ def test_a_rule_on_configs(asked, code, breaks):
         assert "triton" in line or "[" in line or "def scale_kernel" in line
 
 
+def test_what_is_no_literal_is_read_without_a_word(recwarn):
+    report = checked(launched(", BLOCK_SIZE=128, num_stages=not x.is_cuda"), the_rule=SET)
+    assert report.undecided == ("the_rule",)
+    assert not recwarn.list
+
+
 def test_a_violation_stands_where_its_config_does():
     code = tuned(["triton.Config({'BLOCK_SIZE': 128},\n        num_warps=4, num_stages=9)"])
     (violation,) = checked(code, stages=SET).violations

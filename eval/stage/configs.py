@@ -6,6 +6,7 @@ Read from the syntax tree where they are literal; computed ones are None here an
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -171,6 +172,14 @@ def _plain(value: Any) -> Plain:
     raise ValueError(f"{value!r} is no plain value")
 
 
+def _written(text: str) -> Plain:
+    """Return the literal that a value of host code is; `ValueError` or `SyntaxError` where it is none."""
+    with warnings.catch_warnings():
+        # Of what is none Python may say that a number in it looks odd.
+        warnings.simplefilter("ignore")
+        return _plain(ast.literal_eval(text))
+
+
 def _launched(node: ast.FunctionDef, launches: list[Event]) -> tuple[Settings, ...] | None:
     """Return what launches without an autotuner give; None where a block size or an option is computed."""
     constants = {
@@ -187,7 +196,7 @@ def _launched(node: ast.FunctionDef, launches: list[Event]) -> tuple[Settings, .
             if name not in constants and name not in OPTIONS:
                 continue
             try:
-                values[name] = _plain(ast.literal_eval(text))
+                values[name] = _written(text)
             except (ValueError, SyntaxError):
                 if name in OPTIONS or is_block(name):
                     return None
