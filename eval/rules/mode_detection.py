@@ -39,8 +39,10 @@ def check(candidate: Candidate) -> Iterator[Violation]:
         if any(isinstance(side, ast.Constant) and side.value in _DEVICE_TYPES for side in sides):
             yield violation(RULE, test, f"this asks for a mode of torch: {MODE.advice}")
     for chain in candidate.module.chains:
-        kernel = candidate.module.kernel_of(chain.base, chain.scope) if chain.scope.kind != "kernel" else None
-        if kernel is not None and chain.attributes and chain.attributes[0] not in _OF_A_KERNEL:
+        if not chain.attributes or chain.attributes[0] in _OF_A_KERNEL or chain.scope.kind == "kernel":
+            continue
+        kernel = candidate.module.kernel_of(chain.base, chain.scope)
+        if kernel is not None:
             yield violation(
                 RULE, chain.node, f"`.{chain.attributes[0]}` of kernel `{kernel.name}`: {MODE.advice}"
             )
