@@ -93,14 +93,14 @@ def test_a_comparison_in_blocks_names_the_row_that_is_wrong(row, tmp_path):
         prepared = caller.prepare(case, caller.usual)
         outputs = [2 * prepared.private[0]]
         assert len(all_blocks(outputs[0])) == 3
-        assert caller.check_values(case, prepared, outputs) is None
+        assert caller.values.check(case, prepared, outputs) is None
         outputs[0][row, 5] += 1.0
-        assert caller.check_values(case, prepared, outputs).index == (row, 5)
+        assert caller.values.check(case, prepared, outputs).index == (row, 5)
         prepared.private[0][row, 5] = torch.inf
         outputs[0][row, 5] = torch.inf
-        assert caller.check_values(case, prepared, outputs) is None
+        assert caller.values.check(case, prepared, outputs) is None
         outputs[0][-1, 0] = torch.nan
-        assert caller.check_values(case, prepared, outputs).index == (1033, 0)
+        assert caller.values.check(case, prepared, outputs).index == (1033, 0)
 
 
 @pytest.mark.parametrize("name", ["cumsum_exclusive", "softmax"])
@@ -111,8 +111,8 @@ def test_a_quick_look_finds_what_is_wrong_where_it_looks(name):
         caller = Caller(problem, region)
         prepared = caller.prepare(case, caller.usual)
         outputs = [part.to(torch.float32) for part in case.expected(prepared.private)]
-        assert caller._check_some(case, prepared, outputs, problem.row_overlap) is None
+        assert caller.values.some(case, prepared, outputs, problem.row_overlap) is None
         row = outputs[0].shape[0] // 2
         outputs[0][row] += 100.0
-        found = [caller._check_some(case, prepared, outputs, problem.row_overlap) for _ in range(200)]
+        found = [caller.values.some(case, prepared, outputs, problem.row_overlap) for _ in range(200)]
     assert {one.index[0] for one in found if one is not None} == {row}

@@ -43,9 +43,9 @@ def asked(problem, room, rounds):
                     part.to(dtype)
                     for part, dtype in zip(case.expected(old), case.signature().dtypes, strict=True)
                 ]
-                assert caller.check_values(case, before, answered) is None
+                assert caller.values.check(case, before, answered) is None
                 near = caller.prepare_near(case, answered)
-                yield case, old[0], near.placed[0], caller.check_values(case, near, answered)
+                yield case, old[0], near.placed[0], caller.values.check(case, near, answered)
 
 
 def numel(case):

@@ -11,21 +11,21 @@ import torch
 
 from eval.judge.compare import Mismatch, explain
 from eval.judge.contents import CHANGES, GIVEN, NEAR, Change, change_little, fill, fill_whole
-from eval.judge.faults import incorrect, rejected
+from eval.judge.faults import incorrect
+from eval.judge.form import check_facts, check_form, check_inputs
 from eval.judge.proposals import dense_families, families, usual_family
 from eval.judge.regions import bytes_needed
-from eval.judge.rows import BLOCK_ELEMENTS, all_blocks, gathered, places, row_at, some_blocks
-from eval.judge.tolerance import Tolerance
+from eval.judge.rows import BLOCK_ELEMENTS
+from eval.judge.value_check import ValueCheck
 from eval.judge.weights import Weights
 from eval.plain import encode
-from eval.tensors import TensorDesc, dtype_name
+from eval.tensors import TensorDesc
 
 if TYPE_CHECKING:
     from eval.judge.model import Tensors
     from eval.judge.reference import CaseReference, InputSpec, Signature
     from eval.judge.regions import Region
-    from eval.judge.runner import CallReply, Facts, OneCall, Runner
-    from eval.judge.tolerance import Right
+    from eval.judge.runner import Facts, Runner
     from eval.records import Problem
 
 Writer = Callable[[int, TensorDesc, torch.Tensor], None]
@@ -59,7 +59,8 @@ class Caller:
     ) -> None:
         """Callers that take turns may share `private`, the judge's own copies of what was written."""
         self._problem, self._region = problem, region
-        self._tolerance = Tolerance(problem)
+        self.values = ValueCheck(problem)
+        """Compares outputs with the oracle."""
         self._rng = torch.Generator(device=region.base.device)
         self._private = private if private is not None else {}
         self._answered: list[torch.Tensor] = []
@@ -144,7 +145,7 @@ class Caller:
         """
         for change in CHANGES:
             prepared = self.prepare(case, self.usual, change=change)._replace(family=NEAR, state=state)
-            if self.check_values(case, prepared, answered) is not None:
+            if self.values.check(case, prepared, answered) is not None:
                 break
         return prepared
 
@@ -184,117 +185,6 @@ class Caller:
         """Give back the judge's own copies."""
         self._private.clear()
 
-    def check_form(self, reply: CallReply | OneCall, wanted: Signature) -> None:
-        """Structure, exact types, shapes and dtypes of what came back.
-
-        Raises:
-            FaultRaised: something differs from the reference.
-
-        """
-        if any(kind != "tensor" for kind in reply.types) or reply.structure != wanted.structure:
-            got = (
-                ", ".join(reply.types)
-                if reply.structure == "tensor"
-                else f"{reply.structure} of {reply.types}"
-            )
-            raise incorrect("type", f"forward returned {got}; the reference returns a {wanted.structure}")
-        shapes = [tuple(output.shape) for output in reply.outputs]
-        if shapes != list(wanted.shapes):
-            raise incorrect("shape", f"output shape {_show(shapes)}, expected {_show(list(wanted.shapes))}")
-        dtypes = [output.dtype for output in reply.outputs]
-        expected = [dtype_name(dtype) for dtype in wanted.dtypes]
-        if dtypes != expected:
-            raise incorrect("dtype", f"output dtype {_show(dtypes)}, expected {_show(expected)}")
-
-    @staticmethod
-    def check_facts(facts: Facts) -> None:
-        """Require that the output is memory of its own.
-
-        Raises:
-            FaultRaised: it shares memory with an input or an earlier output.
-
-        """
-        if facts.aliases_input:
-            raise incorrect("aliased_output", "the output shares memory with an input")
-        if facts.aliases_earlier:
-            raise incorrect("aliased_output", "the output shares memory with an earlier output")
-
-    def check_inputs(self, prepared: Prepared, *, in_full: bool = True) -> None:
-        """Require that the inputs are what the judge wrote.
-
-        Not `in_full` looks at some parts from all over a large one.
-
-        Raises:
-            FaultRaised: the candidate changed one.
-
-        """
-        for slot, copy in zip(prepared.placed, prepared.private, strict=True):
-            if slot is None:
-                continue
-            now, before = _bits(slot), _bits(copy)
-            if not in_full and slot.numel() > BLOCK_ELEMENTS and slot.is_contiguous():
-                parts = some_blocks(now.view(-1))
-                now, before = gathered(now.view(-1), parts), gathered(before.view(-1), parts)
-            if not torch.equal(now, before):
-                raise incorrect("mutated_input", "forward changed its input")
-
-    @property
-    def looks_quickly(self) -> bool:
-        """Tell whether some rows of a large output can be compared without the others."""
-        return self._problem.row_overlap is not None
-
-    def check_values(
-        self, case: CaseReference, prepared: Prepared, outputs: list[torch.Tensor], *, in_full: bool = True
-    ) -> Mismatch | None:
-        """Compare with the float64 oracle; None when all are right.
-
-        Not `in_full` compares some rows from all over alone, of a large output whose problem allows that.
-
-        Raises:
-            FaultRaised: an output was wrong, and right when it was looked at again.
-
-        """
-        overlap = self._problem.row_overlap
-        if overlap is None or sum(o.numel() for o in outputs) <= BLOCK_ELEMENTS:
-            return self._tolerance.check(case, prepared.private, prepared.state, outputs)
-        if in_full:
-            return self._check_in_blocks(case, prepared, outputs, overlap)
-        return self._check_some(case, prepared, outputs, overlap)
-
-    def _check_in_blocks(
-        self, case: CaseReference, prepared: Prepared, outputs: list[torch.Tensor], overlap: int
-    ) -> Mismatch | None:
-        """Ask of all blocks whether they are clearly right, and wait for none, then of the others why not."""
-        blocks = all_blocks(outputs[0])
-
-        def parts(block: range) -> tuple[list[Right], list[torch.Tensor]]:
-            behind = slice(block.start, block.stop + overlap)
-            inputs = [x[behind] if isinstance(x, torch.Tensor) else x for x in prepared.private]
-            right = self._tolerance.right(case, inputs, prepared.state)
-            return right, [output[block.start : block.stop] for output in outputs]
-
-        clear = torch.stack([self._tolerance.clearly_right(*parts(block)) for block in blocks])
-        for index in (~clear).nonzero().flatten().tolist():
-            right, found = parts(blocks[index])
-            worst = self._tolerance.worst(right, found)
-            if worst is not None:
-                return _at_row(worst, blocks[index].start + worst.index[0])
-            if all(one.is_finite() for one in right):
-                raise rejected("tampering", "an output changed while it was compared", "seal")
-        return None
-
-    def _check_some(
-        self, case: CaseReference, prepared: Prepared, outputs: list[torch.Tensor], overlap: int
-    ) -> Mismatch | None:
-        blocks = some_blocks(outputs[0], overlap)
-        inputs = [
-            gathered(x, blocks, overlap) if isinstance(x, torch.Tensor) else x for x in prepared.private
-        ]
-        kept = places(blocks, overlap).to(outputs[0].device)
-        right = [one.rows(kept) for one in self._tolerance.right(case, inputs, prepared.state)]
-        worst = self._tolerance.worst(right, [gathered(output, blocks) for output in outputs])
-        return _at_row(worst, row_at(blocks, worst.index[0])) if worst is not None else None
-
     def checked_call(
         self,
         runner: Runner,
@@ -321,11 +211,11 @@ class Caller:
             prepared = self.prepare(case, family)._replace(state=state)
         self.poison(runner)
         reply = runner.call(key, prepared.message, **options)
-        self.check_form(reply, signature)
-        self.check_facts(reply.facts)
-        self.check_inputs(prepared, in_full=in_full)
+        check_form(reply, signature)
+        check_facts(reply.facts)
+        check_inputs(prepared, in_full=in_full)
         self._answered = _out_of_reach(runner.tensors(reply))
-        worst = self.check_values(case, prepared, self._answered, in_full=in_full)
+        worst = self.values.check(case, prepared, self._answered, in_full=in_full)
         if worst is not None:
             raise self._wrong(runner, case, signature, prepared, worst, {"key": key, **options})
         return reply.facts
@@ -344,8 +234,8 @@ class Caller:
             runner.weights[options["key"]].restore()
         self.poison(runner)
         again = runner.call(inputs=prepared.message, **options)
-        self.check_form(again, signature)
-        if self.check_values(case, prepared, runner.tensors(again)) is None:
+        check_form(again, signature)
+        if self.values.check(case, prepared, runner.tensors(again)) is None:
             return incorrect("nondeterministic", f"wrong once, right on the same input the next time; {text}")
         return incorrect("values", text)
 
@@ -360,19 +250,3 @@ def _out_of_reach(outputs: list[torch.Tensor]) -> list[torch.Tensor]:
     """Copy what is small, so that it stays as it is checked; what is large stays where a runner can write."""
     small = sum(output.numel() for output in outputs) <= BLOCK_ELEMENTS
     return [output.clone() for output in outputs] if small else outputs
-
-
-def _at_row(worst: Mismatch, row: int) -> Mismatch:
-    return worst.model_copy(update={"index": (row, *worst.index[1:])})
-
-
-def _bits(tensor: torch.Tensor) -> torch.Tensor:
-    """Reinterpret floats as integers, so that NaN equals itself and -0.0 is not 0.0."""
-    views = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
-    if tensor.dtype.is_floating_point:
-        return tensor.view(views[tensor.dtype.itemsize])
-    return tensor
-
-
-def _show(items: list[Any]) -> str:
-    return str(items[0] if len(items) == 1 else items)

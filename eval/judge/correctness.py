@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from eval.judge.contents import CLIFF, GIVEN, NEAR, ONE_SIGN
 from eval.judge.faults import FaultRaised, failed, rejected
+from eval.judge.form import check_form
 from eval.judge.library import compute_operators
 from eval.judge.proposals import MIXED
 from eval.plain import encode
@@ -207,12 +208,12 @@ class Correctness:
         try:
             reply = self._runner.call(key, prepared.message, forced=0, suppress=True, guard=True)
             self._check_operators(reply.facts)
-            self._caller.check_form(reply, self.signature(case))
+            check_form(reply, self.signature(case))
         except FaultRaised as raised:
             if isinstance(raised.fault, Incorrect) or raised.phase in ("run", "unsupported"):
                 return
             raise
-        if self._caller.check_values(case, prepared, self._runner.tensors(reply)) is None:
+        if self._caller.values.check(case, prepared, self._runner.tensors(reply)) is None:
             raise rejected(
                 "library_compute",
                 "the output is right although no kernel was launched",

@@ -20,6 +20,7 @@ from eval.judge import audit, stats
 from eval.judge.contestant import Contestant
 from eval.judge.drawn_turns import DrawnTurns
 from eval.judge.faults import BaselineFailedError, FaultRaised, incorrect
+from eval.judge.form import check_facts, check_form, check_inputs
 from eval.judge.hiding import OPEN_KEY, Hiding
 from eval.judge.null_turns import NullTurn
 from eval.judge.readout import Readout
@@ -227,7 +228,7 @@ class TimingSession:
             torch.cuda.synchronize()
             end_ns = time.monotonic_ns()
             event_ms, facts = turn.end()
-        contestant.caller.check_facts(facts)
+        check_facts(facts)
         contestant.late_turns += not turn.queued
         contestant.record(event_ms)
         contestant.done_ms.append((turn.done_ns - turn.shown_ns) / 1e6 / self.calls)
@@ -243,7 +244,7 @@ class TimingSession:
             found = []
             for call in told:
                 parsed = contestant.runner.parsed(call)
-                contestant.caller.check_form(parsed, self._signature)
+                check_form(parsed, self._signature)
                 found.append(contestant.runner.descriptions(parsed))
         contestant.told = told, found
         return found
@@ -251,7 +252,7 @@ class TimingSession:
     def _check(self, contestant: Contestant, batch: list[Prepared], outputs: list[list[TensorDesc]]) -> None:
         """Look at one call, that is drawn now: some rows of its outputs, or all."""
         in_full = len(contestant.event_ms) - 1 in self._drawn or _random.random() < _FULL_SHARE
-        if not in_full and not contestant.caller.looks_quickly and _random.random() >= _CHECK_SHARE:
+        if not in_full and not contestant.caller.values.looks_quickly and _random.random() >= _CHECK_SHARE:
             return
         index = _random.randrange(len(batch))
         found = [contestant.region.tensor(desc) for desc in outputs[index]]
@@ -263,8 +264,8 @@ class TimingSession:
         """Check the outputs of a timed call, every element or blocks all over, and its inputs."""
         from eval.judge.compare import explain
 
-        contestant.caller.check_inputs(prepared, in_full=in_full)
-        worst = contestant.caller.check_values(self._case, prepared, outputs, in_full=in_full)
+        check_inputs(prepared, in_full=in_full)
+        worst = contestant.caller.values.check(self._case, prepared, outputs, in_full=in_full)
         self.checked += 1
         self.checked_in_full += in_full
         if worst is not None:

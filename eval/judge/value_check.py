@@ -1,0 +1,88 @@
+"""Outputs beside what the oracle says: all of them at once, in blocks of rows, or some rows from all over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from eval.judge.compare import Mismatch
+from eval.judge.faults import rejected
+from eval.judge.rows import BLOCK_ELEMENTS, all_blocks, gathered, places, row_at, some_blocks
+from eval.judge.tolerance import Tolerance
+
+if TYPE_CHECKING:
+    from eval.judge.calls import Prepared
+    from eval.judge.reference import CaseReference
+    from eval.judge.tolerance import Right
+    from eval.records import Problem
+
+
+class ValueCheck:
+    """Compares what calls gave with what one problem wants, however large it is."""
+
+    def __init__(self, problem: Problem) -> None:
+        self._problem = problem
+        self._tolerance = Tolerance(problem)
+
+    @property
+    def looks_quickly(self) -> bool:
+        """Tell whether some rows of a large output can be compared without the others."""
+        return self._problem.row_overlap is not None
+
+    def check(
+        self, case: CaseReference, prepared: Prepared, outputs: list[torch.Tensor], *, in_full: bool = True
+    ) -> Mismatch | None:
+        """Compare with the float64 oracle; None when all are right.
+
+        Not `in_full` compares some rows from all over alone, of a large output whose problem allows that.
+
+        Raises:
+            FaultRaised: an output was wrong, and right when it was looked at again.
+
+        """
+        overlap = self._problem.row_overlap
+        if overlap is None or sum(o.numel() for o in outputs) <= BLOCK_ELEMENTS:
+            return self._tolerance.check(case, prepared.private, prepared.state, outputs)
+        if in_full:
+            return self._in_blocks(case, prepared, outputs, overlap)
+        return self.some(case, prepared, outputs, overlap)
+
+    def _in_blocks(
+        self, case: CaseReference, prepared: Prepared, outputs: list[torch.Tensor], overlap: int
+    ) -> Mismatch | None:
+        """Ask of all blocks whether they are clearly right, and wait for none, then of the others why not."""
+        blocks = all_blocks(outputs[0])
+
+        def parts(block: range) -> tuple[list[Right], list[torch.Tensor]]:
+            behind = slice(block.start, block.stop + overlap)
+            inputs = [x[behind] if isinstance(x, torch.Tensor) else x for x in prepared.private]
+            right = self._tolerance.right(case, inputs, prepared.state)
+            return right, [output[block.start : block.stop] for output in outputs]
+
+        clear = torch.stack([self._tolerance.clearly_right(*parts(block)) for block in blocks])
+        for index in (~clear).nonzero().flatten().tolist():
+            right, found = parts(blocks[index])
+            worst = self._tolerance.worst(right, found)
+            if worst is not None:
+                return _at_row(worst, blocks[index].start + worst.index[0])
+            if all(one.is_finite() for one in right):
+                raise rejected("tampering", "an output changed while it was compared", "seal")
+        return None
+
+    def some(
+        self, case: CaseReference, prepared: Prepared, outputs: list[torch.Tensor], overlap: int
+    ) -> Mismatch | None:
+        """Compare some rows from all over alone, where rows depend on none but `overlap` behind them."""
+        blocks = some_blocks(outputs[0], overlap)
+        inputs = [
+            gathered(x, blocks, overlap) if isinstance(x, torch.Tensor) else x for x in prepared.private
+        ]
+        kept = places(blocks, overlap).to(outputs[0].device)
+        right = [one.rows(kept) for one in self._tolerance.right(case, inputs, prepared.state)]
+        worst = self._tolerance.worst(right, [gathered(output, blocks) for output in outputs])
+        return _at_row(worst, row_at(blocks, worst.index[0])) if worst is not None else None
+
+
+def _at_row(worst: Mismatch, row: int) -> Mismatch:
+    return worst.model_copy(update={"index": (row, *worst.index[1:])})
