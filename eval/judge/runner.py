@@ -1,28 +1,12 @@
-"""One runner as the judge sees it: requests go out, checked answers or a fault come back."""
+"""One runner as the judge sees it: what it is asked, and what its answers must be."""
 
 from __future__ import annotations
 
-import contextlib
-import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
-from eval import protocol
-from eval.judge import baton
-from eval.judge.answers import (
-    Answer,
-    CallReply,
-    ErrorReply,
-    Facts,
-    Made,
-    Missing,
-    OneCall,
-    Seen,
-)
+from eval.judge.answers import CallReply, Facts, Made, Missing, OneCall, Seen
 from eval.judge.contained import Contained
-from eval.judge.faults import FaultRaised, JudgeError, failed, rejected
+from eval.judge.conversation import Conversation
 from eval.plain import encode
 from eval.tensors import TensorDesc, parse_desc
 
@@ -39,57 +23,23 @@ __all__ = ["CallReply", "Facts", "OneCall", "Runner"]
 
 _PIECE_CHARS = 4000
 """Of source text in one message: JSON needs up to twelve bytes for a character."""
-_DETAIL_CHARS = 4000
-
-R = TypeVar("R", bound=Answer)
 
 
-class Runner:
+class Runner(Conversation):
     """A process that has loaded one piece of code."""
 
     def __init__(
         self, zygote: Zygote, region: Region, limits: Limits, *, cuda: bool, wait: bool = True
     ) -> None:
         """Start the process; without `wait`, call `enter` before anything is asked of it."""
-        self._region, self._limits = region, limits
-        self._fault: FaultRaised | None = None
-        self._process = Contained(zygote, region, limits, cuda=cuda)
+        super().__init__(Contained(zygote, region, limits, cuda=cuda), limits)
+        self._region = region
         self.live: list[tuple[int, int]] = []
         """Blocks of memory, as offset and bytes, that it says hold something or have never been used."""
         self.weights: dict[str, Weights] = {}
         """What instances keep, by key; those without weights are not here."""
-        self._deadline = self._answer_deadline = 0.0
         if wait:
             self.enter()
-
-    def enter(self) -> None:
-        """Wait until the process is inside its walls; its time counts from the last call of this.
-
-        Raises:
-            BrokenJudgeError: it did not get there.
-
-        """
-        self._process.enter()
-        self._deadline = time.monotonic() + self._limits.seconds
-
-    def rested(self, seconds: float) -> None:
-        """Let its time end so much later: it was asked for nothing meanwhile."""
-        self._deadline += seconds
-
-    @property
-    def pid(self) -> int:
-        """The process, as the judge numbers it."""
-        return self._process.pid
-
-    @property
-    def sandbox(self) -> tuple[str, ...]:
-        """Levels of isolation that hold."""
-        return self._process.report.active
-
-    @property
-    def sandbox_missing(self) -> tuple[str, ...]:
-        """Levels of isolation that this machine does not give."""
-        return self._process.report.missing
 
     def load(self, code: str, class_name: str, *, compiled: bool = False, tf32: bool = False) -> None:
         """Execute `code` in the runner; `compiled` wraps its instances in `torch.compile`.
@@ -236,142 +186,3 @@ class Runner:
             return [parse_desc(raw.model_dump(), self._region.size_bytes) for raw in reply.outputs]
         except ValueError as error:
             raise self._tampering(f"an output is not where it must be: {error}") from None
-
-    def _parse(self, model: type[R], raw: Any) -> R:
-        try:
-            return model.model_validate(raw)
-        except ValidationError as error:
-            where = str(error.errors()[0]["loc"])[:100]
-            raise self._tampering(f"a malformed answer at {where}") from None
-
-    def _ask(self, message: dict[str, Any]) -> dict[str, Any]:
-        return self.answer(self.question(message))
-
-    def question(self, message: dict[str, Any]) -> str:
-        """Send a request, and return the nonce that each `answer` to it bears.
-
-        Raises:
-            FaultRaised: as `call`.
-
-        """
-        nonce = protocol.new_nonce()
-        with self._listening():
-            self._answer_deadline = time.monotonic() + self._seconds_left()
-            self._send({**message, "nonce": nonce})
-        return nonce
-
-    def answer(self, nonce: str) -> dict[str, Any]:
-        """Wait for an answer to the request that has this nonce.
-
-        Raises:
-            FaultRaised: as `call`.
-
-        """
-        with self._listening():
-            raw = self._wait()
-            if raw.pop("nonce", None) != nonce:
-                raise self._tampering("an answer that was not asked for", defence="nonce")
-            if "error" in raw:
-                raise self._as_fault(raw["error"])
-            return raw
-
-    def speaks(self) -> bool:
-        """Tell whether it has answered, or is gone, without waiting.
-
-        Raises:
-            FaultRaised: its time is up, or it uses more than it may.
-
-        """
-        with self._listening():
-            if time.monotonic() > self._answer_deadline:
-                raise protocol.ChannelTimeoutError
-            return self._process.speaks()
-
-    @contextlib.contextmanager
-    def _listening(self) -> Iterator[None]:
-        """Make a fault of what goes wrong; after the first one that ends the process there is only that."""
-        if self._fault is not None:
-            raise self._fault
-        try:
-            with self._fault_of_the_channel():
-                yield
-        except FaultRaised as raised:
-            if not self._process.alive():
-                self._fault = raised
-            raise
-
-    @contextlib.contextmanager
-    def _fault_of_the_channel(self) -> Iterator[None]:
-        try:
-            yield
-        except protocol.ChannelTimeoutError:
-            raise self._too_late() from None
-        except protocol.ChannelClosedError:
-            raise self._process.death() from None
-        except protocol.ProtocolError as error:
-            raise self._tampering(f"a malformed answer: {error}") from None
-
-    def _send(self, message: dict[str, Any]) -> None:
-        try:
-            self._process.channel.send(message, timeout_s=self._seconds_left())
-        except protocol.ProtocolError as error:
-            raise JudgeError(f"a question that is too long for a runner: {error}") from error
-
-    def _seconds_left(self) -> float:
-        return max(0.0, min(self._deadline - time.monotonic(), self._limits.call_seconds))
-
-    def _wait(self) -> dict[str, Any]:
-        while True:
-            left = self._answer_deadline - time.monotonic()
-            if left <= 0:
-                raise protocol.ChannelTimeoutError
-            before_s = baton.waited_s()
-            answer = self._process.wait(left)
-            lost_s = baton.waited_s() - before_s
-            self._deadline += lost_s
-            self._answer_deadline += lost_s
-            if answer is not None:
-                return answer
-
-    def _too_late(self) -> FaultRaised:
-        self.kill()
-        if time.monotonic() >= self._deadline:
-            return failed("timeout", f"the {self._limits.seconds:g} s for everything were used up")
-        return failed("timeout", f"no answer within {self._limits.call_seconds:g} s")
-
-    def _tampering(self, detail: str, defence: str = "protocol") -> FaultRaised:
-        self.kill()
-        return rejected("tampering", detail, defence)
-
-    def _as_fault(self, raw: Any) -> FaultRaised:
-        try:
-            error = ErrorReply.model_validate(raw)
-        except ValidationError:
-            return self._tampering("a malformed error")
-        where = f" (line {error.line})" if error.line else ""
-        return failed(error.phase, f"{error.type}: {error.message}{where}"[:_DETAIL_CHARS])
-
-    def output(self) -> str:
-        """Return what it printed, cut to the limit."""
-        self._process.printed.drain()
-        return self._process.printed.text()
-
-    def alive(self) -> bool:
-        """Tell whether the process runs."""
-        return self._process.alive()
-
-    def interrupt(self) -> None:
-        """End the process while another thread may be waiting for its answer: that hears of its death."""
-        self._process.interrupt()
-
-    def kill(self) -> None:
-        """End the process and everything that it started."""
-        self._process.kill()
-
-    def end(self) -> None:
-        """Do the same, and leave it to `collect` to wait until it is gone."""
-        self._process.end()
-
-    def collect(self) -> None:
-        """Wait until a process that was ended is gone."""
-        self._process.collect()
