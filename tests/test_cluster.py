@@ -69,7 +69,7 @@ def test_a_driver_that_the_cluster_does_not_take_asks_again(monkeypatch):
     import ray
 
     from harness.errors import EnvironmentFailure
-    from harness.executors import cluster
+    from harness.executors.cluster import RayExecutor
 
     why = "Initialization failure from server:\nTraceback:\n" + "  File x\n" * 200 + "RuntimeError: no time"
     asked, said = [], []
@@ -79,9 +79,8 @@ def test_a_driver_that_the_cluster_does_not_take_asks_again(monkeypatch):
         raise ConnectionAbortedError(why)
 
     monkeypatch.setattr(ray, "init", refuse)
-    monkeypatch.setattr(cluster, "_PAUSES_SECONDS", (0.0, 0.0))
     with pytest.raises(EnvironmentFailure, match=r"no Ray cluster answers at 'auto': .*no time; "):
-        cluster.RayExecutor("auto", "cpu", say=said.append)
+        RayExecutor("auto", "cpu", say=said.append, pauses_s=(0.0, 0.0))
     assert len(asked) == 3
     assert len(said) == 2
     assert all("took no driver: Initialization failure" in line and "no time" in line for line in said)

@@ -25,8 +25,6 @@ from harness.executors.threads import SlotExecutor, to_stderr
 _VERDICT: TypeAdapter[Verdict] = TypeAdapter(Verdict)
 _POLL_SECONDS = 0.5
 _MOST_CHARACTERS = 500
-_PAUSES_SECONDS = (2.0, 10.0)
-"""Between questions of a driver that the cluster did not take."""
 
 
 class JudgeActor:
@@ -129,15 +127,18 @@ class RayExecutor(SlotExecutor):
     """Runs jobs on up to `slots` actors at once; by default as many as the cluster has room for now."""
 
     def __init__(
-        self, address: str, device: str, slots: int | None = None, *, say: Callable[[str], None] = to_stderr
-    ) -> None:
+        self, address: str, device: str, slots: int | None = None, *, say: Callable[[str], None] = to_stderr,
+        pauses_s: Sequence[float] = (2.0, 10.0),
+    ) -> None:  # fmt: skip
         """Connect to the cluster at `address`, ``auto`` or ``ray://HOST:PORT``.
+
+        After each of `pauses_s` a cluster that did not take this driver is asked again.
 
         Raises:
             EnvironmentFailure: Ray is not installed, or no cluster answers there.
 
         """
-        self._ray = _connected(address, say)
+        self._ray = _connected(address, say, pauses_s)
         self.device: Literal["cuda", "cpu"] = self._device(device)
         kind = "GPU" if self.device == "cuda" else "CPU"
         number = slots or int(self._ray.cluster_resources().get(kind, 0))
@@ -174,17 +175,17 @@ class RayExecutor(SlotExecutor):
         self._ray.shutdown()
 
 
-def _connected(address: str, say: Callable[[str], None]) -> Any:
+def _connected(address: str, say: Callable[[str], None], pauses_s: Sequence[float]) -> Any:
     if find_spec("ray") is None:
         raise EnvironmentFailure("--executor needs Ray: pip install 'kernel-harness[ray]', on every node")
     import ray
 
-    for pause_s in (*_PAUSES_SECONDS, None):
+    for pause_s in (*pauses_s, None):
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
             break
         except (ConnectionError, ValueError, ray.exceptions.RayError) as error:
-            # The head starts a server for each driver from afar, which a busy machine has no time for.
+            # The head starts a server for each driver from afar, and a busy one not in time.
             if isinstance(error, ConnectionAbortedError) and pause_s is not None:
                 say(f"the Ray cluster at {address!r} took no driver: {_in_a_line(error)}; asked again")
                 time.sleep(pause_s)
