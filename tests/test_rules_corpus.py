@@ -180,6 +180,7 @@ UNPARSABLE = {
     "many lambdas": "x = " + "lambda: " * 5_000 + "1",
     "many nots": "x = " + "not " * 20_000 + "a",
     "a long number": "x = " + "9" * 10_000,
+    "a long hexadecimal number": "def f(n: 0x" + "f" * 6_000 + "):\n    pass",
     "a long text": "x = 1\n" * 100_000,
     "nested 200 deep": "x = " + "[" * 180 + "]" * 180,
 }
