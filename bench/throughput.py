@@ -118,24 +118,27 @@ def static(options: argparse.Namespace) -> dict[str, Any]:
         place.write_text("".join(json.dumps(line) + "\n" for line in lines))
         stage = ["--stage", STAGE, "--gpu", GPU]
         for name, words in (("output_rules", []), ("output_and_stage_rules", stage)):
-            found[name] = check_command([place, "--jobs", options.jobs, *words], parser_s)
+            found[name] = check_command([place, "--jobs", options.jobs, *words], len(many), parser_s)
             found[name]["cpu_ms_a_reply"] = found[name].pop("cpu_s") * 1e3 / options.replies
     return found
 
 
-def check_command(words: list[Any], parser_s: float) -> dict[str, Any]:
+def check_command(words: list[Any], replies: int, parser_s: float) -> dict[str, Any]:
     """Run `check` from its start to its end, and count what it says of the replies."""
     used, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     command = [sys.executable, "-m", "harness", "check", "--problem", PROBLEM, "--json", *map(str, words)]
     printed = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=False, text=True).stdout
     seconds = time.perf_counter() - start
+    outcomes = Counter(outcome(json.loads(line)) for line in printed.splitlines())
+    if outcomes.total() != replies:
+        raise RuntimeError(f"check spoke of {outcomes.total()} of {replies} replies")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu_s = after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime
     return {
         "seconds": seconds,
         "cpu_s": cpu_s,
         "times_the_parser": cpu_s / parser_s,
-        "outcomes": dict(Counter(outcome(json.loads(line)) for line in printed.splitlines())),
+        "outcomes": dict(outcomes),
     }
 
 
@@ -144,7 +147,9 @@ def outcome(line: dict[str, Any]) -> str:
         return "nothing extracted"
     if line["status"] != "passed":
         return "refused"
-    return {True: "legal", False: "breaks the stage", None: "accepted"}[line["tracks"]["stage"]]
+    if line["stage"] is None:
+        return "accepted"
+    return {True: "legal", False: "breaks the stage", None: "undecided"}[line["tracks"]["stage"]]
 
 
 class StoppedError(Exception):
