@@ -18,7 +18,7 @@ from eval.records import (
     Violation,
 )
 
-EVALUATOR_VERSION = "9"
+EVALUATOR_VERSION = "10"
 """Raised whenever the same candidate could get another verdict."""
 
 __all__ = [

@@ -56,7 +56,7 @@ class Reach:
             for child in self._module.inner(scope):
                 if child.name == "forward":
                     return child
-            scope = self._own_base(scope) if scope is not None else None
+            scope = self.own_base(scope) if scope is not None else None
         return None
 
     def methods(self, name: str) -> list[Scope]:
@@ -194,7 +194,8 @@ class Reach:
         ]
         return self._module.scopes.get(nodes[-1]) if nodes else None
 
-    def _own_base(self, scope: Scope) -> Scope | None:
+    def own_base(self, scope: Scope) -> Scope | None:
+        """Return the first class of the candidate that a class inherits from."""
         if isinstance(scope.node, ast.ClassDef) and scope.parent is not None:
             for base in scope.node.bases:
                 own = own_definition(base, scope.parent)

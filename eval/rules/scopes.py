@@ -33,7 +33,8 @@ class Progress:
 class Scope:
     """A module, class, function or lambda, and the names that it binds.
 
-    It holds its parent and is held by none: a ring would keep every tree until the collector comes by.
+    It knows its parent and not what stands within it, which is `Module.inner`: a ring would keep every tree
+    until the garbage collector comes by.
     """
 
     __slots__ = (

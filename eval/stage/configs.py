@@ -92,7 +92,7 @@ def _kernel(candidate: Candidate, scope: Scope, launches: list[Event] | None) ->
     place = tuned if tuned is not None else node
     return Tuned(
         name=scope.name, line=place.lineno, column=place.col_offset, autotuned=tuned is not None,
-        dots=_dots(candidate, scope, frozenset()), configs=configs,
+        dots=_dots(candidate, scope), configs=configs,
     )  # fmt: skip
 
 
@@ -105,18 +105,22 @@ def _chooses(heuristics: ast.Call) -> bool:
     return any(not isinstance(name, str) or is_block(name) or name in OPTIONS for name in names)
 
 
-def _dots(candidate: Candidate, scope: Scope, seen: frozenset[str]) -> bool:
-    calls = [
-        (call.func, inner) for inner in candidate.module.within(scope) for call in candidate.calls_in(inner)
-    ]
-    if any(path_of(*called) == _DOT for called in calls):
-        return True
-    helpers = [candidate.module.kernel_of(*called) for called in calls]
-    return any(
-        _dots(candidate, helper, seen | {scope.name})
-        for helper in helpers
-        if helper is not None and helper.name not in seen
-    )
+def _dots(candidate: Candidate, kernel: Scope) -> bool:
+    """Tell whether a kernel or a helper that it calls computes with ``tl.dot``."""
+    seen: set[Scope] = set()
+    pending = [kernel]
+    while pending:
+        scope = pending.pop()
+        if scope in seen:
+            continue
+        seen.add(scope)
+        for inner in candidate.module.within(scope):
+            for call in candidate.calls_in(inner):
+                if path_of(call.func, inner) == _DOT:
+                    return True
+                helper = candidate.module.kernel_of(call.func, inner)
+                pending += [helper] if helper is not None else []
+    return False
 
 
 def _listed(candidate: Candidate, tuned: ast.Call, scope: Scope) -> tuple[Settings, ...] | None:
@@ -173,11 +177,14 @@ def _plain(value: Any) -> Plain:
 
 
 def _written(text: str) -> Plain:
-    """Return the literal that a value of host code is; `ValueError` or `SyntaxError` where it is none."""
-    with warnings.catch_warnings():
-        # Of what is none Python may say that a number in it looks odd.
-        warnings.simplefilter("ignore")
-        return _plain(ast.literal_eval(text))
+    """Return the literal that a value of host code is; raises `ValueError` where it is none."""
+    try:
+        with warnings.catch_warnings():
+            # Of what is none Python may say that a number in it looks odd.
+            warnings.simplefilter("ignore")
+            return _plain(ast.literal_eval(text))
+    except (TypeError, SyntaxError, MemoryError, RecursionError) as error:
+        raise ValueError(f"{text[:40]} is no literal") from error
 
 
 def _launched(node: ast.FunctionDef, launches: list[Event]) -> tuple[Settings, ...] | None:
@@ -197,7 +204,7 @@ def _launched(node: ast.FunctionDef, launches: list[Event]) -> tuple[Settings, .
                 continue
             try:
                 values[name] = _written(text)
-            except (ValueError, SyntaxError):
+            except ValueError:
                 if name in OPTIONS or is_block(name):
                     return None
         settings = Settings(values=values, line=event.line, column=event.column)

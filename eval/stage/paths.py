@@ -12,12 +12,13 @@ from typing import NamedTuple
 
 from eval.rules.candidate import Candidate
 from eval.rules.reach import MODEL
-from eval.rules.scopes import Scope
+from eval.rules.scopes import Binding, Scope
 from eval.stage.events import Event
 from eval.stage.state import State, UndecidedError, short
+from eval.stage.unseen import is_container, unseen_changes
 from eval.stage.values import KERNEL, Operands, Values, repeated
 
-_MOST_PATHS, _MOST_STEPS, _DEEPEST = 256, 20_000, 16
+_MOST_PATHS, _MOST_STEPS, _DEEPEST, _MOST_BASES = 256, 20_000, 16, 8
 
 
 class Path(NamedTuple):
@@ -43,9 +44,10 @@ class Functions:
         self._steps = self._depth = 0
         self.operands: dict[ast.expr, Operands] = {}
         """Of what was followed: most expressions are on several ways."""
+        self.unseen = unseen_changes(candidate)
+        self._model = candidate.reach.model
         self._methods: dict[str, Scope] = {}
-        model = candidate.reach.model
-        for child in candidate.module.inner(model):
+        for child in candidate.module.inner(self._model):
             self._methods[child.name] = child
 
     def forward(self) -> tuple[Path, ...]:
@@ -74,6 +76,15 @@ class Functions:
         self._steps += 1
         if self._steps > _MOST_STEPS:
             raise UndecidedError("too much code to follow")
+
+    def of_class(self, attribute: str) -> list[Binding]:
+        """Return what an attribute is bound to in the body of the model's class, or of one above it."""
+        scope = self._model
+        for _ in range(_MOST_BASES):
+            if scope is None or attribute in scope.names:
+                break
+            scope = self._candidate.reach.own_base(scope)
+        return scope.names.get(attribute, []) if scope is not None else []
 
     def parameters(self, kernel: str) -> tuple[str, ...]:
         """Return the names of a kernel's parameters."""
@@ -105,6 +116,8 @@ class Functions:
         node = scope.node
         if not isinstance(node, ast.FunctionDef) or node.decorator_list or self._depth > _DEEPEST:
             raise UndecidedError("a function that is not plain")
+        if scope in self.unseen.scopes:
+            raise UndecidedError("a change that no name shows")
         values = Values(self._candidate, scope, self)
         names = _bound(node, positional, keywords, values)
         self._depth += 1
@@ -171,6 +184,8 @@ class _Body:
                     yield from self._assign([node.target], value, text, after)
             case ast.AugAssign(target=ast.Name() as target):
                 expression = ast.BinOp(ast.Name(target.id, ast.Load()), node.op, node.value)
+                if is_container(state.names.get(target.id, "")):
+                    raise UndecidedError("a list that grows in place")
                 for after, text in self._values.of(ast.copy_location(expression, node), state):
                     yield after.bound(target.id, text)
             case ast.Return():
@@ -183,14 +198,20 @@ class _Body:
             case ast.For() | ast.While():
                 yield from self._loop(node, state)
             case ast.With():
-                for after, _ in self._values.all([item.context_expr for item in node.items], state):
-                    yield from self.block(node.body, after)
+                for after, texts in self._values.all([item.context_expr for item in node.items], state):
+                    yield from self.block(node.body, self._inside(node.items, texts, after))
             case ast.Assert() | ast.Pass() | ast.Delete() | ast.AnnAssign(value=None):
                 yield state
             case ast.Raise():
                 return
             case _:
                 raise UndecidedError(f"a {type(node).__name__}")
+
+    def _inside(self, items: Sequence[ast.withitem], texts: Sequence[str], state: State) -> State:
+        for item, text in zip(items, texts, strict=True):
+            if item.optional_vars is not None:
+                state = self._assigned(item.optional_vars, item.context_expr, short(f"enter({text})"), state)
+        return state
 
     def _assign(
         self, targets: Sequence[ast.expr], value: ast.expr, text: str, state: State
@@ -209,7 +230,11 @@ class _Body:
                 for place, part in enumerate(parts):
                     state = self._assigned(part, value, short(f"{text}[{place}]"), state)
                 return state
-            case ast.Subscript():
+            case ast.Subscript(value=base, slice=index):
+                places = [self._values.plain(part, state) for part in (base, index)]
+                if places[0] is None or places[1] is None or is_container(places[0]):
+                    raise UndecidedError("an assignment to an item of what may be any list")
+                text = short(f"{places[0]}[{places[1]}]={text}")
                 event = Event("operator", "copy", text, 0, 1, target.lineno, target.col_offset)
                 return state.with_event(event)
         raise UndecidedError("an assignment to what is not a name")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from typing import NamedTuple
 
 from eval.stage.events import ANY_NUMBER, Event
@@ -18,6 +17,8 @@ Pairs = Mapping[str, str]
 """Kernel of the candidate to the kernel of the current code that it stands for."""
 _Outline = frozenset[tuple[frozenset[tuple[str, bool]], tuple[object, ...]]]
 """What happens under which conditions."""
+_MOST_MERGING = 2_000_000
+"""Comparisons of conditions; real code takes some thousands."""
 _Key = tuple[str, str]
 _Range = tuple[int, int]
 
@@ -59,10 +60,15 @@ def same_paths(candidate: Side, current: Side, pairs: Pairs, kinds: Iterable[str
     """Tell whether the text shows that the same happens under the same conditions."""
     if candidate.paths is None or current.paths is None:
         return False
+    mine, theirs = _outlines(candidate.paths, current.paths, pairs, kinds, grids=grids)
+    return mine == theirs or _same_merged(mine, theirs)
+
+
+def _outlines(
+    mine: Iterable[Path], theirs: Iterable[Path], pairs: Pairs, kinds: Iterable[str], *, grids: bool
+) -> tuple[_Outline, _Outline]:
     wanted = frozenset(kinds)
-    mine = _outline(candidate.paths, pairs, wanted, grids=grids)
-    theirs = _outline(current.paths, {}, wanted, grids=grids)
-    return mine == theirs or _merged(mine) == _merged(theirs)
+    return _outline(mine, pairs, wanted, grids=grids), _outline(theirs, {}, wanted, grids=grids)
 
 
 def _outline(paths: Iterable[Path], pairs: Pairs, kinds: frozenset[str], *, grids: bool) -> _Outline:
@@ -75,14 +81,22 @@ def _outline(paths: Iterable[Path], pairs: Pairs, kinds: frozenset[str], *, grid
     )
 
 
-@lru_cache(maxsize=64)
-def _merged(outline: _Outline) -> _Outline:
-    """Drop conditions on which nothing depends; a current code is asked for as often as a candidate."""
+def _same_merged(one: _Outline, other: _Outline) -> bool:
+    """Tell whether the same surely happens once conditions on which nothing depends are left out."""
+    merged = [_merged(outline) for outline in (one, other)]
+    return merged[0] is not None and merged[0] == merged[1]
+
+
+def _merged(outline: _Outline) -> _Outline | None:
+    """Drop conditions on which nothing depends; None where that would take for ever."""
     found = set(outline)
-    changed = True
+    changed, left = True, _MOST_MERGING
     while changed:
         changed = False
         for conditions, happened in sorted(found, key=repr):
+            left -= len(happened) + len(conditions) ** 2
+            if left < 0:
+                return None
             for text, value in sorted(conditions):
                 twin = (conditions - {(text, value)}) | {(text, not value)}
                 if (conditions, happened) in found and (twin, happened) in found:
@@ -111,7 +125,8 @@ def _by_text(
     if candidate.paths is None or current.paths is None:
         return None
     kinds = ("operator", "launch") if launches else ("operator",)
-    if same_paths(candidate, current, pairs, kinds, grids=False):
+    outlines = _outlines(candidate.paths, current.paths, pairs, kinds, grids=False)
+    if outlines[0] == outlines[1]:
         return ()
     mine, theirs = _ranges(candidate.paths, pairs, kinds), _ranges(current.paths, {}, kinds)
     never = (0, 0)
@@ -120,7 +135,7 @@ def _by_text(
     if apart:
         return tuple(_difference(candidate, pairs, key, mine, theirs) for key in apart)
     exact = all(len({*mine.get(key, never), *theirs.get(key, never)}) == 1 for key in keys)
-    return () if exact else None
+    return () if exact or _same_merged(*outlines) else None
 
 
 def _apart(one: _Range, other: _Range) -> bool:

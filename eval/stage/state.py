@@ -64,7 +64,8 @@ def short(text: str) -> str:
 def comparison(left: str, operator: str, right: str) -> str:
     """Return a comparison in one of two forms for each pair of opposites."""
     positive = _RELATED.get(operator)
-    return f"not ({left} {positive} {right})" if positive else f"({left} {operator} {right})"
+    text = short(f"({left} {positive or operator} {right})")
+    return f"not {text}" if positive else text
 
 
 def _positive(condition: str) -> tuple[str, bool]:

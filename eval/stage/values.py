@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from eval.rules.scopes import own_definition, path_of
 from eval.stage.events import ANY_NUMBER, Event, function_event, method_event
 from eval.stage.state import State, UndecidedError, comparison, short
+from eval.stage.unseen import is_container
 
 if TYPE_CHECKING:
     from eval.rules.candidate import Candidate
@@ -55,7 +56,7 @@ class Values:
 
     def of(self, node: ast.expr, state: State) -> Valued:
         """Yield each value that an expression can have, with the state after it."""
-        plain = self._plain(node, state)
+        plain = self.plain(node, state)
         if plain is not None:
             yield state, plain
             return
@@ -80,7 +81,7 @@ class Values:
         """Yield the values of several expressions, evaluated one after another."""
         texts: list[str] = []
         for place, node in enumerate(nodes):
-            plain = self._plain(node, state)
+            plain = self.plain(node, state)
             if plain is None:
                 for after, text in self.of(node, state):
                     for last, rest in self.all(nodes[place + 1 :], after):
@@ -89,7 +90,7 @@ class Values:
             texts.append(plain)
         yield state, tuple(texts)
 
-    def _plain(self, node: ast.expr, state: State) -> str | None:
+    def plain(self, node: ast.expr, state: State) -> str | None:
         """Return the value of a plain expression, None for any other."""
         return self._text(node, state) if self._is_plain(node) else None
 
@@ -107,7 +108,7 @@ class Values:
         if path is not None:
             return path
         parts = self._operands(node)
-        return _combined(node, parts, [self._text(part, state) for part in parts.nodes], state)
+        return self._combined(node, parts, [self._text(part, state) for part in parts.nodes], state)
 
     def _name(self, node: ast.Name, state: State) -> str:
         if node.id in state.names:
@@ -121,9 +122,28 @@ class Values:
             return path
         bound = self._candidate.values_of(node, self._scope)
         if len(bound) == 1 and isinstance(bound[0], ast.expr):
-            values = list(self.of(bound[0], State()))
-            return values[0][1] if len(values) == 1 else f"global:{node.id}"
+            return self._alone(bound[0])
         return f"name:{node.id}"
+
+    def _alone(self, node: ast.expr) -> str:
+        """Return the value of an expression of the module or a class, which any function may read."""
+        values = list(self.of(node, State()))
+        if len(values) != 1 or (self._functions.unseen.anywhere and is_container(values[0][1])):
+            raise UndecidedError("a value from outside that may be another one by now")
+        return values[0][1]
+
+    def _attribute(self, base: str, name: str, state: State) -> str:
+        if base == "self" and name in state.attributes:
+            return state.attributes[name]
+        bound = self._functions.of_class(name) if base == "self" else []
+        if base.startswith("own:") or len(bound) > 1:
+            raise UndecidedError("an attribute that may be any")
+        match bound:
+            case [ast.expr() as value]:
+                return self._alone(value)
+            case [ast.FunctionDef(decorator_list=[_, *_])]:
+                raise UndecidedError("an attribute that is computed")
+        return short(f"{base}.{name}")
 
     def _path(self, node: ast.expr, state: State) -> str | None:
         """Return the imported path that an attribute spells, unless a variable has the name of its base."""
@@ -141,7 +161,20 @@ class Values:
         parts = self._operands(node)
         for after, texts in self.all(parts.nodes, state):
             last = _maybe(after, len(state.events)) if isinstance(node, ast.BoolOp) else after
-            yield last, _combined(node, parts, texts, last)
+            yield last, self._combined(node, parts, texts, last)
+
+    def _combined(self, node: ast.expr, parts: Operands, texts: Sequence[str], state: State) -> str:
+        """Return the value of an expression from those of its parts, and the state after them."""
+        match node:
+            case ast.Attribute(attr=name):
+                return self._attribute(texts[0], name, state)
+            case ast.Subscript():
+                return short(f"{texts[0]}[{','.join(texts[1:])}]")
+            case ast.Compare(ops=[operator]):
+                return comparison(texts[0], _OPERATORS[type(operator)], texts[1])
+            case ast.UnaryOp(op=ast.Not()):
+                return f"not {short(texts[0])}"
+        return short(f"{parts.label}({','.join(texts)})")
 
     def _operands(self, node: ast.expr) -> Operands:
         found = self._known.get(node)
@@ -151,15 +184,17 @@ class Values:
 
     def _parts(self, node: ast.expr) -> Operands:
         nodes = tuple(child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr))
-        operators = [node.op] if hasattr(node, "op") else getattr(node, "ops", [])
-        label = type(node).__name__ + ",".join(type(operator).__name__ for operator in operators)
-        return Operands(nodes, label=label, plain=all(map(self._is_plain, nodes)))
+        return Operands(nodes, label=_label(node), plain=all(map(self._is_plain, nodes)))
 
     def _lambda(self, node: ast.Lambda, state: State) -> str:
-        inner = state
-        for place, argument in enumerate([*node.args.posonlyargs, *node.args.args]):
+        inner, arguments = state, node.args
+        for place, argument in enumerate([*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]):
             inner = inner.bound(argument.arg, f"given{place}")
-        return f"lambda: {self._quiet(node.body, inner)}"
+        for extra in (arguments.vararg, arguments.kwarg):
+            inner = inner.bound(extra.arg, "given*") if extra is not None else inner
+        given = [value for value in (*arguments.defaults, *arguments.kw_defaults) if value is not None]
+        defaults = ",".join(self._quiet(value, state) for value in given)
+        return short(f"lambda({defaults}): {self._quiet(node.body, inner)}")
 
     def _comprehension(
         self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp, state: State
@@ -175,9 +210,9 @@ class Values:
 
     def _quiet(self, node: ast.expr, state: State) -> str:
         values = list(self.of(node, state))
-        if any(after.events != state.events for after, _ in values):
-            raise UndecidedError("an operator or a launch within a lambda or comprehension")
-        return " | ".join(dict.fromkeys(text for _, text in values))
+        if any(after.events != state.events or after.names != state.names for after, _ in values):
+            raise UndecidedError("an operator, a launch or an assignment within a lambda or comprehension")
+        return short(" | ".join(dict.fromkeys(text for _, text in values)))
 
     def _call(self, node: ast.Call, state: State) -> Valued:
         given = self._operands(node)
@@ -233,19 +268,18 @@ class Values:
                 yield last.with_event(event), "None"
 
 
-def _combined(node: ast.expr, parts: Operands, texts: Sequence[str], state: State) -> str:
-    """Return the value of an expression from those of its parts, and the state after them."""
+def _label(node: ast.expr) -> str:
+    """Return what an expression is but for its parts: its kind, its operators, and which parts there are."""
+    operators = [node.op] if hasattr(node, "op") else getattr(node, "ops", [])
+    label = type(node).__name__ + ",".join(type(operator).__name__ for operator in operators)
     match node:
-        case ast.Attribute(attr=name):
-            known = state.attributes.get(name) if texts[0] == "self" else None
-            return known if known is not None else short(f"{texts[0]}.{name}")
-        case ast.Subscript():
-            return short(f"{texts[0]}[{','.join(texts[1:])}]")
-        case ast.Compare(ops=[operator]):
-            return comparison(texts[0], _OPERATORS[type(operator)], texts[1])
-        case ast.UnaryOp(op=ast.Not()):
-            return f"not {texts[0]}"
-    return short(f"{parts.label}({','.join(texts)})")
+        case ast.Slice():
+            return label + "".join(name[0] for name in ("lower", "upper", "step") if getattr(node, name))
+        case ast.FormattedValue():
+            return f"{label}{node.conversion}"
+        case ast.Dict():
+            return label + "".join(":" if key is not None else "*" for key in node.keys)
+    return label
 
 
 def _arguments(node: ast.Call) -> Operands:

@@ -111,7 +111,7 @@ def _root(
 
 OUR_BUG, INTERRUPTED = 3, 130
 _NEW_OBJECTS = 20_000
-"""Between two looks of the garbage collector; Python's own number is 700, and a syntax tree is thousands."""
+"""Between two looks of the garbage collector: a tree is thousands, Python's own number some hundreds."""
 
 
 def main() -> None:
