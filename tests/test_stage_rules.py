@@ -4,71 +4,17 @@ import json
 from pathlib import Path
 
 import pytest
+from stage_code import BODY, CURRENT, HOST, ORIGINALS, PLAIN, checked, launched, rule, tuned
 
 from eval.stage.check import check_stage
 from eval.stage.configs import DEFAULTS, Settings
-from eval.stage.records import RULES, StageRules
+from eval.stage.records import RULES
 from eval.stage.sides import Launched, Ran
 from harness.extract import extract
 from harness.problems import load_problem
 from harness.prompts import load_stage, stage_names
 
 REPLIES = Path(__file__).parent / "replies"
-ORIGINALS = [(128, 4, 1), (256, 4, 2), (512, 8, 2)]
-HEAD = "import torch\nimport torch.nn as nn\nimport triton\nimport triton.language as tl\n\n"
-BODY = """@triton.jit
-def scale_kernel(x_ptr, out_ptr, N, BLOCK_SIZE: tl.constexpr):
-    offsets = tl.program_id(0) * BLOCK_SIZE + tl.arange(0, BLOCK_SIZE)
-    tl.store(out_ptr + offsets, tl.load(x_ptr + offsets, mask=offsets < N), mask=offsets < N)
-
-
-"""
-HOST = """def scale(x):
-    padded = torch.cat((torch.zeros_like(x[:1]), x))
-    out = torch.empty_like(padded)
-    N = padded.numel()
-    scale_kernel[GRID](padded, out, NOPTIONS)
-    return out
-
-
-class ModelNew(nn.Module):
-    def forward(self, x):
-        return scale(x)
-"""
-GRID = "lambda META: (triton.cdiv(N, META['BLOCK_SIZE']),)"
-
-
-def tuned(configs, *, body=BODY, host=HOST, grid=GRID, key="BLOCK_SIZE"):
-    lines = [
-        config
-        if isinstance(config, str)
-        else f"triton.Config({{'{key}': {config[0]}}}, num_warps={config[1]}, num_stages={config[2]})"
-        for config in configs
-    ]
-    listed = ", ".join(lines)
-    mark = f"@triton.autotune(configs=[{listed}], key=['N'])\n"
-    return HEAD + mark + body + host.replace("GRID", grid).replace("OPTIONS", "")
-
-
-def launched(options, **changes):
-    host = HOST.replace("GRID", changes.get("grid", "(32,)")).replace("OPTIONS", options)
-    return HEAD + changes.get("body", BODY) + host
-
-
-CURRENT = tuned(ORIGINALS)
-PLAIN = launched(", BLOCK_SIZE=128, num_warps=4, num_stages=2")
-
-
-def rule(check, **fields):
-    return RULES[check](check=check, **fields)
-
-
-def checked(code, *, current=CURRENT, scope="any", ran=None, current_ran=None, **given):
-    rules = {
-        name: given.pop(name) for name in list(given) if name not in {"metrics", "occupancy", "compares"}
-    }
-    stage = StageRules(stage="mine", scope=scope, rules=rules, **given)
-    return check_stage(code, current, stage, ran=ran, current_ran=current_ran)
 
 
 def found(report):
@@ -318,117 +264,6 @@ def test_own_functions_may_be_called_one_after_another_as_often_as_one_likes():
     ]
     assert checked(often[0], current=often[0], scope="parameters").legal
     assert checked(often[1], current=often[0], scope="parameters").legal is False
-
-
-def grid_of(grid, lines=(), *, held="pass", extra=""):
-    """Code that launches with a grid after some lines; the class holds one thing more, the file another."""
-    launch = f"scale_kernel[{grid}](x, out, 4, BLOCK_SIZE=128)"
-    inside = ["def scale(self, x):", "out = torch.empty_like(x)", *lines, launch, "return out"]
-    forward = "    def forward(self, x):\n        return scale(self, x)\n"
-    wrapper = "\n    ".join(inside)
-    return f"{HEAD}{BODY}{extra}\n\n{wrapper}\n\n\nclass ModelNew(nn.Module):\n    {held}\n\n{forward}"
-
-
-def with_frozen_grid(after, before):
-    frozen = rule("frozen", what=("grid",))
-    return checked(after, current=before, the_rule=frozen, scope="parameters").legal
-
-
-CONTEXT = "with torch.cuda.device(x.device)"
-GENERATOR = "g = (n for _ in (0,))"
-UNSEEN = {
-    "where a slice begins": (grid_of("x.shape[1:]"), grid_of("x.shape[:1]")),
-    "a default of a lambda": (grid_of("lambda META, n=8: (n,)"), grid_of("lambda META, n=9: (n,)")),
-    "how a value is written": (grid_of("(len(f'{x}'),)"), grid_of("(len(f'{x!r}'),)")),
-    "what a list grows by": tuple(grid_of("tuple(g)", ["g = []", f"g.append({n})"]) for n in (8, 9)),
-    "an alias that grows": tuple(
-        grid_of("tuple(g)", ["g = [8]", "h = g", *more]) for more in ([], ["h.append(9)"])
-    ),
-    "an alias that grows in place": tuple(
-        grid_of("tuple(g)", ["g = [8]", "h = g", *more]) for more in ([], ["h += [9]"])
-    ),
-    "an item that is set": tuple(grid_of("tuple(g)", ["g = [8]", *more]) for more in ([], ["g[0] = 9"])),
-    "an item that is deleted": tuple(grid_of("tuple(g)", ["g = [8]", *more]) for more in ([], ["del g[0]"])),
-    "an attribute set by name": tuple(grid_of("(self.n,)", more) for more in ([], ["setattr(self, 'n', 9)"])),
-    "a variable that a lambda reads later": tuple(
-        grid_of("g", ["n = 8", "g = lambda META: (n,)", *more]) for more in ([], ["n = 9"])
-    ),
-    "a variable that a generator reads later": tuple(
-        grid_of("tuple(g)", ["n = 8", GENERATOR, *more]) for more in ([], ["n = 9"])
-    ),
-    "a name of a context": tuple(
-        grid_of("(n,)", ["n = 8", f"{CONTEXT}{name}:", "    pass"]) for name in ("", " as n")
-    ),
-    "a walrus in a list": tuple(
-        grid_of("(n,)", ["n = 8", *more]) for more in ([], ["[n := 9 for _ in (0,)]"])
-    ),
-    "a constant of the class": tuple(grid_of("(self.n,)", held=f"n = {n}") for n in (8, 9)),
-    "a property": tuple(
-        grid_of("(self.n,)", held=f"@property\n    def n(self):\n        return {n}") for n in (8, 9)
-    ),
-    "a dictionary of the module": tuple(
-        grid_of("(G['n'],)", extra="G = {'n': 8}" + more) for more in ("", "\n_ = G.update(n=9)")
-    ),
-    "an item of a dictionary of the module": tuple(
-        grid_of("(G['n'],)", extra="G = {'n': 8}" + more) for more in ("", "\nG['n'] = 9")
-    ),
-}
-
-
-@pytest.mark.parametrize(("before", "after"), UNSEEN.values(), ids=UNSEEN)
-def test_a_grid_that_changes_unseen_is_not_called_the_same(before, after):
-    assert with_frozen_grid(before, before) is not False
-    assert with_frozen_grid(after, before) is not True
-
-
-REFUSED = [f"if n == {number}:\n        raise ValueError(n)" for number in range(2_500)]
-WAYS = [f"if x.shape[{number}] == 1:\n        x = x.contiguous()" for number in range(8)]
-ENDLESS = {
-    "text that doubles": grid_of("(n,)", ["n = x.shape[0]", *["n = n < n"] * 60]),
-    "text in lambdas that doubles": grid_of(
-        "f", ["f = g = lambda: x", *["f = lambda: (f if x else g)", "g = lambda: (g if x else f)"] * 30]
-    ),
-    "many ways with many conditions": grid_of("(8,)", ["n = x.shape[0]", *REFUSED, *WAYS]),
-}
-
-
-@pytest.mark.parametrize("code", ENDLESS.values(), ids=ENDLESS)
-def test_code_without_end_is_left_alone(code):
-    plain = grid_of("(8,)")
-    assert with_frozen_grid(code, plain) is not True
-    assert with_frozen_grid(plain, code) is not True
-
-
-def test_a_launch_option_may_be_nested_as_deep_as_it_likes():
-    option = launched(", BLOCK_SIZE=128, num_stages=kind")
-    lines = ["N = padded.numel()", "kind = torch.float32", *["kind = not kind"] * 3_500]
-    deep = option.replace(lines[0], "\n    ".join(lines))
-    assert checked(deep, the_rule=SET).undecided == ("the_rule",)
-
-
-HELPERS = "\n\n".join(
-    f"@triton.jit\ndef help_{number}(x):\n" + "\n".join(f"    help_{other}(x)" for other in range(14))
-    for number in range(14)
-)
-
-
-@pytest.mark.parametrize(
-    ("line", "legal"),
-    [
-        ("help_0(x_ptr)", True),
-        ("tl.dot(x_ptr, x_ptr)", False),
-        ("if False:\n        tl.dot(x_ptr, x_ptr)", True),
-    ],
-)
-def test_what_a_kernel_computes_with_is_looked_for_once(line, legal):
-    """Among helpers that all call each other, and not in what never runs."""
-    body = BODY.replace("    offsets =", f"    {line}\n    offsets =", 1) + HELPERS + "\n\n"
-    assert checked(tuned([*ORIGINALS, (8, 4, 2)], body=body), the_rule=DOTS).legal is legal
-
-
-def test_constants_of_the_class_and_the_module_are_followed():
-    codes = [grid_of("(self.n, N)", held=f"n = {n}", extra=f"N = {m}") for n, m in ((8, 2), (9, 2), (8, 3))]
-    assert [with_frozen_grid(code, codes[0]) for code in codes] == [True, None, None]
 
 
 def test_scope_says_what_differs_and_where():

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from eval.base import Record
@@ -83,7 +83,9 @@ def _kernel(candidate: Candidate, scope: Scope, launches: list[Event] | None) ->
     outside = scope.parent or scope
     decorators = [item for item in node.decorator_list if isinstance(item, ast.Call)]
     tuned = next((item for item in decorators if path_of(item.func, outside) == AUTOTUNE), None)
-    if any(_chooses(item) for item in decorators if path_of(item.func, outside) == HEURISTICS):
+    rebound = len(outside.names.get(scope.name, ())) > 1
+    chosen = any(_chooses(item) for item in decorators if path_of(item.func, outside) == HEURISTICS)
+    if rebound or chosen or (tuned is not None and _may_differ(tuned, scope, launches)):
         configs = None
     elif tuned is not None:
         configs = _listed(candidate, tuned, outside)
@@ -94,6 +96,14 @@ def _kernel(candidate: Candidate, scope: Scope, launches: list[Event] | None) ->
         name=scope.name, line=place.lineno, column=place.col_offset, autotuned=tuned is not None,
         dots=_dots(candidate, scope), configs=configs,
     )  # fmt: skip
+
+
+def _may_differ(tuned: ast.Call, scope: Scope, launches: list[Event] | None) -> bool:
+    """Tell whether configs are pruned or made by a function, or a launch gives options beside them."""
+    if any(keyword.arg == "prune_configs_by" for keyword in tuned.keywords):
+        return True
+    mine = [event for event in launches or () if event.name == scope.name]
+    return any(name in OPTIONS for event in mine for name, _ in event.options)
 
 
 def _chooses(heuristics: ast.Call) -> bool:
@@ -145,7 +155,10 @@ def _config(candidate: Candidate, item: ast.expr, scope: Scope) -> Settings | No
         values = {
             name: _literal(candidate, given[name], scope) for name in ("kwargs", *OPTIONS) if name in given
         }
-        kwargs = {str(name): _plain(value) for name, value in dict(values.pop("kwargs", {})).items()}
+        meta = dict(values.pop("kwargs", {}))
+        if not meta.keys().isdisjoint(OPTIONS) or any(isinstance(value, bool) for value in values.values()):
+            return None  # which of two numbers counts, and what a truth value means, Triton decides
+        kwargs = {str(name): _plain(value) for name, value in meta.items()}
         options = {name: _plain(value) for name, value in values.items()}
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return None
@@ -176,6 +189,16 @@ def _plain(value: Any) -> Plain:
     raise ValueError(f"{value!r} is no plain value")
 
 
+def _defaults(node: ast.FunctionDef) -> Iterator[tuple[str, str]]:
+    """Yield the parameters of a kernel that have a default, each with its text."""
+    arguments = node.args
+    plain = [*arguments.posonlyargs, *arguments.args][::-1]
+    named = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    for argument, value in (*zip(plain, arguments.defaults[::-1], strict=False), *named):
+        if value is not None:
+            yield argument.arg, ast.unparse(value)
+
+
 def _written(text: str) -> Plain:
     """Return the literal that a value of host code is; raises `ValueError` where it is none."""
     try:
@@ -192,15 +215,17 @@ def _launched(node: ast.FunctionDef, launches: list[Event]) -> tuple[Settings, .
     constants = {
         argument.arg
         for argument in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)
-        if argument.annotation is not None and ast.unparse(argument.annotation).endswith("constexpr")
+        if argument.annotation is not None
+        and ast.unparse(argument.annotation).strip("'\"").endswith("constexpr")
     }
     found: dict[frozenset[tuple[str, Plain]], Settings] = {}
     for event in launches:
         if event.name != node.name:
             continue
         values = dict(DEFAULTS)
-        for name, text in event.options:
-            if name not in constants and name not in OPTIONS:
+        given = dict(_defaults(node)) | dict(event.options)
+        for name, text in given.items():
+            if name not in constants and name not in OPTIONS and not is_block(name):
                 continue
             try:
                 values[name] = _written(text)

@@ -18,7 +18,7 @@ from eval.stage.state import State, UndecidedError, short
 from eval.stage.unseen import is_container, unseen_changes
 from eval.stage.values import KERNEL, Operands, Values, repeated
 
-_MOST_PATHS, _MOST_STEPS, _DEEPEST, _MOST_BASES = 256, 20_000, 16, 8
+_MOST_PATHS, _MOST_STEPS, _DEEPEST = 256, 20_000, 16
 
 
 class Path(NamedTuple):
@@ -45,6 +45,8 @@ class Functions:
         self.operands: dict[ast.expr, Operands] = {}
         """Of what was followed: most expressions are on several ways."""
         self.unseen = unseen_changes(candidate)
+        self.built = False
+        """What the constructor does has been followed."""
         self._model = candidate.reach.model
         self._methods: dict[str, Scope] = {}
         for child in candidate.module.inner(self._model):
@@ -52,9 +54,12 @@ class Functions:
 
     def forward(self) -> tuple[Path, ...]:
         """Return the ways through `forward`, after `__init__`."""
+        if self._model is None or self._candidate.reach.own_base(self._model) is not None:
+            raise UndecidedError("a model that inherits from a class of its own")
         start = [State()]
         if "__init__" in self._methods:
             start = [state._replace(events=(), result=None) for state in self._entered("__init__", State())]
+        self.built = True
         paths = [
             Path(state.conditions, state.events)
             for first in start
@@ -77,18 +82,20 @@ class Functions:
         if self._steps > _MOST_STEPS:
             raise UndecidedError("too much code to follow")
 
+    def is_method(self, name: str) -> bool:
+        """Tell whether the model's class has a method, or property, of this name."""
+        return name in self._methods
+
     def of_class(self, attribute: str) -> list[Binding]:
-        """Return what an attribute is bound to in the body of the model's class, or of one above it."""
-        scope = self._model
-        for _ in range(_MOST_BASES):
-            if scope is None or attribute in scope.names:
-                break
-            scope = self._candidate.reach.own_base(scope)
-        return scope.names.get(attribute, []) if scope is not None else []
+        """Return what the body of the model's class binds an attribute to."""
+        return self._model.names.get(attribute, []) if self._model is not None else []
 
     def parameters(self, kernel: str) -> tuple[str, ...]:
         """Return the names of a kernel's parameters."""
-        node = self._candidate.module.kernels[kernel].node
+        scope = self._candidate.module.kernels.get(kernel)
+        if scope is None:
+            raise UndecidedError("a launch of what is no kernel")
+        node = scope.node
         arguments = node.args if isinstance(node, ast.FunctionDef) else None
         return tuple(item.arg for item in (*arguments.posonlyargs, *arguments.args)) if arguments else ()
 
@@ -119,7 +126,7 @@ class Functions:
         if scope in self.unseen.scopes:
             raise UndecidedError("a change that no name shows")
         values = Values(self._candidate, scope, self)
-        names = _bound(node, positional, keywords, values)
+        names = _bound(node, positional, keywords, Values(self._candidate, scope.parent or scope, self))
         self._depth += 1
         body = _Body(values, self)
         for after in body.block(node.body, state._replace(names=names, result=None)):
@@ -144,10 +151,14 @@ def _bound(
     ]
     for item, given in defaults:
         if item.arg not in names:
-            names[item.arg] = " | ".join(text for _, text in values.of(given, State()))
+            names[item.arg] = values.default(given)
     if set(names) != {item.arg for item in (*plain, *arguments.kwonlyargs)}:
         raise UndecidedError("arguments that do not fit")
     return names
+
+
+_LISTS = (ast.Dict, ast.DictComp, ast.GeneratorExp, ast.List, ast.ListComp, ast.Set, ast.SetComp)
+_LEAVING = (ast.Break, ast.Continue, ast.Return)
 
 
 class _Body:
@@ -184,7 +195,10 @@ class _Body:
                     yield from self._assign([node.target], value, text, after)
             case ast.AugAssign(target=ast.Name() as target):
                 expression = ast.BinOp(ast.Name(target.id, ast.Load()), node.op, node.value)
-                if is_container(state.names.get(target.id, "")):
+                parts = ast.walk(node.value)
+                if is_container(state.names.get(target.id, "")) or any(
+                    isinstance(part, _LISTS) for part in parts
+                ):
                     raise UndecidedError("a list that grows in place")
                 for after, text in self._values.of(ast.copy_location(expression, node), state):
                     yield after.bound(target.id, text)
@@ -200,7 +214,9 @@ class _Body:
             case ast.With():
                 for after, texts in self._values.all([item.context_expr for item in node.items], state):
                     yield from self.block(node.body, self._inside(node.items, texts, after))
-            case ast.Assert() | ast.Pass() | ast.Delete() | ast.AnnAssign(value=None):
+            case ast.Assert():
+                yield from (after for after, _ in self._values.of(node.test, state))
+            case ast.Pass() | ast.Delete() | ast.AnnAssign(target=ast.Name(), value=None):
                 yield state
             case ast.Raise():
                 return
@@ -225,10 +241,13 @@ class _Body:
             case ast.Name(id=name):
                 return state.bound(name, text)
             case ast.Attribute(value=ast.Name(id=owner), attr=name) if state.names.get(owner) == "self":
+                if self._functions.built:
+                    raise UndecidedError("a model that changes from call to call")
                 return state.assigned(name, text)
             case ast.Tuple(elts=parts) | ast.List(elts=parts):
+                form = "unpacked({},{})" if is_container(text) else "{}[{}]"
                 for place, part in enumerate(parts):
-                    state = self._assigned(part, value, short(f"{text}[{place}]"), state)
+                    state = self._assigned(part, value, short(form.format(text, place)), state)
                 return state
             case ast.Subscript(value=base, slice=index):
                 places = [self._values.plain(part, state) for part in (base, index)]
@@ -240,21 +259,27 @@ class _Body:
         raise UndecidedError("an assignment to what is not a name")
 
     def _loop(self, node: ast.For | ast.While, state: State) -> Iterator[State]:
-        if node.orelse or any(isinstance(inner, ast.Return) for inner in ast.walk(node)):
-            raise UndecidedError("a loop that returns")
+        inner = list(ast.walk(node))
+        if node.orelse or any(isinstance(part, _LEAVING) or self._is_unfollowed(part) for part in inner):
+            raise UndecidedError("a loop that is left, or changes more than variables")
         head = node.iter if isinstance(node, ast.For) else node.test
-        changed = {
-            inner.id
-            for inner in ast.walk(node)
-            if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)
-        }
+        names = [part for part in inner if isinstance(part, ast.Name)]
+        changed = {name.id for name in names if isinstance(name.ctx, ast.Store)}
         for after, text in self._values.of(head, state):
-            name = short(f"{text} {ast.dump(node)}")
+            read = sorted(
+                (name, after.names[name]) for name in {part.id for part in names} & after.names.keys()
+            )
+            kept = sorted(after.attributes.items()) if "self" in after.names.values() else []
+            digest = short(f"{text} {ast.dump(node)} {read} {kept}")
             inside = after
             for variable in changed:
-                inside = inside.bound(variable, f"{variable} in {name}")
-            body = [inner for inner in node.body if not isinstance(inner, ast.Break | ast.Continue)]
+                inside = inside.bound(variable, f"{variable} in {digest}")
             seen: dict[Event, None] = {}
-            for last in self.block(body, inside):
-                seen |= dict.fromkeys(repeated(last, len(after.events)))
+            for last in self.block(node.body, inside):
+                seen |= dict.fromkeys(repeated(last, len(after.events), digest))
             yield inside._replace(events=(*after.events, *seen))
+
+    def _is_unfollowed(self, part: ast.AST) -> bool:
+        """Tell whether a part of a loop is an own function, or an assignment to what is no variable."""
+        stored = isinstance(part, ast.Attribute | ast.Subscript) and isinstance(part.ctx, ast.Store)
+        return stored or (isinstance(part, ast.Call) and self._values.is_own(part.func))

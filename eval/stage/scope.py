@@ -111,7 +111,7 @@ def _form(event: Event, pairs: Pairs, *, grids: bool) -> tuple[object, ...]:
         return (
             "launch",
             pairs.get(event.name, event.name),
-            event.text if grids else "",
+            event.text if grids or event.least != event.most else "",
             event.least,
             event.most,
         )

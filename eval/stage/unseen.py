@@ -15,9 +15,12 @@ _CHANGING = frozenset({
     "remove", "reverse", "rotate", "setdefault", "subtract", "update",
 })  # fmt: skip
 """Methods of lists, dictionaries, sets and deques; those that tensors have too count as operators."""
-_REFLECTING = frozenset({"delattr", "eval", "exec", "globals", "locals", "setattr", "vars"})
+_REFLECTING = frozenset(
+    {"delattr", "eval", "exec", "getattr", "globals", "iter", "locals", "next", "setattr", "vars"}
+)
 _CONTAINER = re.compile(
-    r"<|List|Dict|Set|\[|collections\.|name:(?:list|dict|set|bytearray)\(|Tuple\(.*(?:List|Dict|Set|\[)"
+    r"<|List|Dict|Set|\[|collections\.|name:(?:bytearray|dict|enumerate|filter|list|map|reversed|set|sorted|zip)\("
+    r"|(?:Tuple|\w*Op\w*)\(.*(?:List|Dict|Set|\[)"
 )
 
 
@@ -54,6 +57,8 @@ def _changing(candidate: Candidate) -> Iterator[Scope]:
         reflects = base in _REFLECTING and not chain.attributes and is_builtin(base, chain.scope)
         if chain.scope.kind != "kernel" and (reflects or not _CHANGING.isdisjoint(chain.attributes)):
             yield chain.scope
+    for _, scope in (*module.each(ast.Yield), *module.each(ast.YieldFrom), *module.each(ast.Await)):
+        yield scope
     for deletion, scope in module.each(ast.Delete):
         if not all(isinstance(target, ast.Name) for target in deletion.targets):
             yield scope
@@ -69,12 +74,17 @@ def _changing(candidate: Candidate) -> Iterator[Scope]:
 
 def _read_later(candidate: Candidate, reader: ast.expr, names: set[str], scope: Scope) -> bool:
     """Tell whether a variable or an attribute may have another value by the time that it is read."""
-    for name in names:
-        if any(home.name != "__init__" for _, home in candidate.module.self_values.get(name, ())):
-            return True
-        if len(scope.names.get(name, ())) > 1 and _bound_behind(name, reader, scope):
-            return True
-    return False
+    if not names.isdisjoint(candidate.once(("stored late",), lambda: _stored_late(candidate))):
+        return True
+    often = (name for name in names if len(scope.names.get(name, ())) > 1)
+    return any(_bound_behind(name, reader, scope) for name in often)
+
+
+def _stored_late(candidate: Candidate) -> frozenset[str]:
+    """Return the attributes that are assigned anywhere but in a constructor."""
+    chains = candidate.module.chains
+    stored = (chain for chain in chains if chain.attributes and chain.context == "store")
+    return frozenset(chain.attributes[-1] for chain in stored if chain.scope.name != "__init__")
 
 
 def _bound_behind(name: str, reader: ast.expr, scope: Scope) -> bool:

@@ -33,6 +33,15 @@ _PLAIN = frozenset({
 """Expressions that have one value and leave the state as it is, where those within them do."""
 
 
+_LASTING = (ast.Attribute, ast.Constant, ast.Name, ast.Tuple, ast.UnaryOp, ast.expr_context, ast.unaryop)
+"""What defaults of parameters are made of that are as they were when the function was defined."""
+_OWN = ("own:", "self.")
+_READING = frozenset({"item", "tolist"})
+_NUMBERS = frozenset({"name:bool", "name:float", "name:int"})
+_CALLING = frozenset({"name:filter", "name:map", "name:super"})
+"""Builtins that call what they are given, or what stands above; others are given it as a key."""
+
+
 class Operands(NamedTuple):
     """The parts of an expression that are evaluated, in order, and what is known of them."""
 
@@ -113,10 +122,13 @@ class Values:
     def _name(self, node: ast.Name, state: State) -> str:
         if node.id in state.names:
             return state.names[node.id]
-        own = own_definition(node, self._scope)
-        if own is not None:
+        if len(self._candidate.values_of(node, self._scope)) > 1:
+            raise UndecidedError("a name that is bound more than once")
+        if own_definition(node, self._scope) is not None:
             kernel = self._candidate.module.kernel_of(node, self._scope)
-            return f"{KERNEL}{kernel.name}" if kernel is not None else f"own:{own.name}"
+            if kernel is None:
+                raise UndecidedError("an own function that is handed on")
+            return f"{KERNEL}{kernel.name}"
         path = path_of(node, self._scope)
         if path is not None:
             return path
@@ -135,22 +147,29 @@ class Values:
     def _attribute(self, base: str, name: str, state: State) -> str:
         if base == "self" and name in state.attributes:
             return state.attributes[name]
+        if base.startswith(KERNEL) or (base == "self" and self._functions.is_method(name)):
+            raise UndecidedError("a kernel or a method that is handed on")
         bound = self._functions.of_class(name) if base == "self" else []
-        if base.startswith("own:") or len(bound) > 1:
+        if len(bound) > 1:
             raise UndecidedError("an attribute that may be any")
         match bound:
             case [ast.expr() as value]:
                 return self._alone(value)
-            case [ast.FunctionDef(decorator_list=[_, *_])]:
-                raise UndecidedError("an attribute that is computed")
         return short(f"{base}.{name}")
 
     def _path(self, node: ast.expr, state: State) -> str | None:
         """Return the imported path that an attribute spells, unless a variable has the name of its base."""
         if not isinstance(node, ast.Attribute):
             return None
-        hidden = isinstance(node.value, ast.Name) and node.value.id in state.names
-        return None if hidden else path_of(node, self._scope)
+        base: ast.expr = node
+        while isinstance(base, ast.Attribute):
+            base = base.value
+        if isinstance(base, ast.Name):
+            if base.id in state.names:
+                return None
+            if len(self._candidate.values_of(base, self._scope)) > 1:
+                raise UndecidedError("a name that is bound more than once")
+        return path_of(node, self._scope)
 
     def _composed(self, node: ast.expr, state: State) -> Valued:
         """Every other expression: its parts in order; what may be skipped happens at least never."""
@@ -160,15 +179,23 @@ class Values:
             return
         parts = self._operands(node)
         for after, texts in self.all(parts.nodes, state):
-            last = _maybe(after, len(state.events)) if isinstance(node, ast.BoolOp) else after
+            last = after
+            if isinstance(node, ast.BoolOp) or (isinstance(node, ast.Compare) and len(node.ops) > 1):
+                if after[:2] != state[:2]:
+                    raise UndecidedError("an assignment that may be skipped")
+                last = _maybe(after, len(state.events))
             yield last, self._combined(node, parts, texts, last)
 
     def _combined(self, node: ast.expr, parts: Operands, texts: Sequence[str], state: State) -> str:
         """Return the value of an expression from those of its parts, and the state after them."""
+        if "self" in texts and not isinstance(node, ast.Attribute):
+            raise UndecidedError("the model that is handed on")
         match node:
             case ast.Attribute(attr=name):
                 return self._attribute(texts[0], name, state)
             case ast.Subscript():
+                if any(map(is_container, texts[1:])):
+                    raise UndecidedError("a choice of items by a list")
                 return short(f"{texts[0]}[{','.join(texts[1:])}]")
             case ast.Compare(ops=[operator]):
                 return comparison(texts[0], _OPERATORS[type(operator)], texts[1])
@@ -187,6 +214,8 @@ class Values:
         return Operands(nodes, label=_label(node), plain=all(map(self._is_plain, nodes)))
 
     def _lambda(self, node: ast.Lambda, state: State) -> str:
+        if any(isinstance(part, ast.Lambda) for part in ast.walk(node.body)):
+            raise UndecidedError("a lambda within another")
         inner, arguments = state, node.args
         for place, argument in enumerate([*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]):
             inner = inner.bound(argument.arg, f"given{place}")
@@ -196,26 +225,40 @@ class Values:
         defaults = ",".join(self._quiet(value, state) for value in given)
         return short(f"lambda({defaults}): {self._quiet(node.body, inner)}")
 
+    def default(self, node: ast.expr) -> str:
+        """Return a default of a parameter, evaluated where the function is defined."""
+        if any(not isinstance(part, _LASTING) for part in ast.walk(node)):
+            raise UndecidedError("a default that may change")
+        return self._alone(node)
+
     def _comprehension(
         self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp, state: State
     ) -> str:
         inner, heads = state, []
         for place, generator in enumerate(node.generators):
-            heads.append(self._quiet(generator.iter, inner))
+            heads.append(f"for {ast.dump(generator.target)} in {self._quiet(generator.iter, inner)}")
+            if not _is_plain_target(generator.target):
+                raise UndecidedError("a comprehension that assigns to what is no name")
             for name in _target_names(generator.target):
                 inner = inner.bound(name, f"each{place}:{name}")
-            heads += [self._quiet(test, inner) for test in generator.ifs]
+            heads += [f"if {self._quiet(test, inner)}" for test in generator.ifs]
         parts = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
-        return short(f"[{','.join(self._quiet(part, inner) for part in parts)} for {','.join(heads)}]")
+        given = ",".join(self._quiet(part, inner) for part in parts)
+        return short(f"[{type(node).__name__} {given} {' '.join(heads)}]")
 
     def _quiet(self, node: ast.expr, state: State) -> str:
         values = list(self.of(node, state))
         if any(after.events != state.events or after.names != state.names for after, _ in values):
             raise UndecidedError("an operator, a launch or an assignment within a lambda or comprehension")
-        return short(" | ".join(dict.fromkeys(text for _, text in values)))
+        if len(values) != 1:
+            raise UndecidedError("a condition within a lambda or comprehension")
+        return values[0][1]
 
     def _call(self, node: ast.Call, state: State) -> Valued:
         given = self._operands(node)
+        if _constructs_above(node):
+            yield state, "None"
+            return
         if given.unpacked:
             own = isinstance(node.func, ast.Name) and own_definition(node.func, self._scope) is not None
             if own or isinstance(node.func, ast.Subscript):
@@ -223,29 +266,61 @@ class Values:
         if isinstance(node.func, ast.Subscript):
             yield from self._launch(node, node.func, state)
             return
-        for called, callee in self.of(node.func, state):
+        for called, callee in self._callee(node.func, state):
             for after, texts in self.all(given.nodes, called):
                 yield from self._called(node, callee, texts, after)
 
     def _called(self, node: ast.Call, callee: str, texts: tuple[str, ...], state: State) -> Valued:
         positional, named = texts[: len(node.args)], texts[len(node.args) :]
         names = self._operands(node).names
-        if callee.startswith(("own:", "self.", KERNEL)):
+        if callee.startswith((*_OWN, KERNEL)):
             keywords = dict(zip(names, named, strict=True))
             yield from self._functions.call(callee, positional, keywords, state)
             return
         if named:
             labelled = (f"{name or None}={text}" for name, text in zip(names, named, strict=True))
             texts = (*positional, *labelled)
+        is_method = isinstance(node.func, ast.Attribute) and self._path(node.func, state) is None
         base, _, name = callee.rpartition(".")
+        if isinstance(node.func, ast.Attribute) and is_method:
+            name = node.func.attr
+            base = callee.removesuffix(f".{name}")
+        if "self" in texts or callee in _CALLING or "key" in names:
+            raise UndecidedError("the model that is handed on, or a call that is not seen")
         operands = short(f"{base};{','.join(texts)}")
-        is_method = isinstance(node.func, ast.Attribute) and path_of(node.func, self._scope) is None
         event = method_event(name, operands) if is_method else None
+        in_place = is_method and event is None and name.endswith("_") and not name.startswith("_")
+        read = callee in _NUMBERS and any(text.endswith("]") and ".shape[" not in text for text in texts)
+        if in_place or read or (is_method and name in _READING):
+            raise UndecidedError("a tensor that is read, or changes in place")
         if callee.startswith("torch.") and not is_method:
             event = function_event(callee, operands)
         if event is not None:
             event = event._replace(line=node.lineno, column=node.col_offset)
         yield state.with_event(event), self._result(callee, base, name, texts)
+
+    def _callee(self, node: ast.expr, state: State) -> Valued:
+        """Yield what is called; a variable may hold anything, and what a call returned, too."""
+        if isinstance(node, ast.Name) and node.id not in state.names:
+            own = own_definition(node, self._scope)
+            if own is not None and self._candidate.module.kernel_of(node, self._scope) is None:
+                if len(self._candidate.values_of(node, self._scope)) > 1:
+                    raise UndecidedError("a function that is defined more than once")
+                return iter([(state, f"own:{own.name}")])
+        elif isinstance(node, ast.Attribute):
+            on_self = isinstance(node.value, ast.Name) and state.names.get(node.value.id) == "self"
+            if on_self and node.attr not in state.attributes:
+                return iter([(state, f"self.{node.attr}")])
+        else:
+            raise UndecidedError("a call of what may be any function")
+        return self.of(node, state)
+
+    def is_own(self, node: ast.expr) -> bool:
+        """Tell whether a call of this goes on in the candidate's own code."""
+        if isinstance(node, ast.Attribute):
+            return self._functions.is_method(node.attr)
+        own = own_definition(node, self._scope)
+        return own is not None and self._candidate.module.kernel_of(node, self._scope) is None
 
     @staticmethod
     def _result(callee: str, base: str, name: str, texts: tuple[str, ...]) -> str:
@@ -293,9 +368,27 @@ def _maybe(state: State, before: int) -> State:
     return state._replace(events=(*state.events[:before], *happened))
 
 
-def repeated(state: State, before: int) -> tuple[Event, ...]:
+def repeated(state: State, before: int, how: str) -> tuple[Event, ...]:
     """Return the events since `before` as those of a loop: never, once, or any number of times."""
-    return tuple(event._replace(least=0, most=ANY_NUMBER) for event in state.events[before:])
+    return tuple(
+        event._replace(least=0, most=ANY_NUMBER, text=short(f"{event.text} {how}"))
+        for event in state.events[before:]
+    )
+
+
+def _constructs_above(node: ast.Call) -> bool:
+    """Tell whether this is ``super().__init__()``, in either form."""
+    target = node.func
+    if not isinstance(target, ast.Attribute) or target.attr != "__init__" or node.args or node.keywords:
+        return False
+    above = target.value
+    return isinstance(above, ast.Call) and isinstance(above.func, ast.Name) and above.func.id == "super"
+
+
+def _is_plain_target(target: ast.expr) -> bool:
+    return all(
+        isinstance(part, ast.Name | ast.Tuple | ast.List | ast.expr_context) for part in ast.walk(target)
+    )
 
 
 def _target_names(target: ast.expr) -> list[str]:
