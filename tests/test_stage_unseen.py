@@ -80,6 +80,7 @@ EXTRA = {
     "a configuration more": ["c = scale_kernel.configs", "c += [triton.Config({}, num_stages=9)]"],
     "a choice of items": ["y = x[[0, 1]]"],
     "a model that changes from call to call": ["self.dim = 1"],
+    "a model that is handed on": ["hash(self)", "print(end=self)"],
     "a launch of a launch": ["scale_kernel[(9,)][(8,)](x, out, 4, BLOCK_SIZE=128)"],
 }
 

@@ -14,9 +14,9 @@ from eval.rules.candidate import Candidate
 from eval.rules.reach import MODEL
 from eval.rules.scopes import Binding, Scope
 from eval.stage.events import Event
-from eval.stage.state import State, UndecidedError, short
+from eval.stage.state import KERNEL, State, UndecidedError, short
 from eval.stage.unseen import is_container, unseen_changes
-from eval.stage.values import KERNEL, Operands, Values, repeated
+from eval.stage.values import Operands, Values, repeated
 
 _MOST_PATHS, _MOST_STEPS, _DEEPEST = 256, 20_000, 16
 
@@ -282,4 +282,4 @@ class _Body:
     def _is_unfollowed(self, part: ast.AST) -> bool:
         """Tell whether a part of a loop is an own function, or an assignment to what is no variable."""
         stored = isinstance(part, ast.Attribute | ast.Subscript) and isinstance(part.ctx, ast.Store)
-        return stored or (isinstance(part, ast.Call) and self._values.is_own(part.func))
+        return stored or (isinstance(part, ast.Call) and self._values.calls.is_own(part.func))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from types import MappingProxyType
 from typing import NamedTuple
 
 from eval.stage.events import Event
 
+KERNEL = "kernel:"
+"""Before the name of a kernel, where a value is one."""
 _LONGEST = 400
 _RELATED = {"!=": "==", "not in": "in", "is not": "is", ">=": "<", ">": "<="}
 
@@ -54,6 +56,10 @@ class State(NamedTuple):
             (value != flipped, self._replace(conditions=self.conditions | {(condition, value)}))
             for value in values
         ]
+
+
+Valued = Iterator[tuple[State, str]]
+"""The values that something can have, each with the state in which it has it."""
 
 
 def short(text: str) -> str:

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from eval.rules.scopes import own_definition, path_of
-from eval.stage.events import ANY_NUMBER, Event, function_event, method_event
-from eval.stage.state import State, UndecidedError, comparison, short
+from eval.stage.calls import Calls
+from eval.stage.events import ANY_NUMBER, Event
+from eval.stage.state import KERNEL, State, UndecidedError, Valued, comparison, short
 from eval.stage.unseen import is_container
 
 if TYPE_CHECKING:
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from eval.rules.scopes import Scope
     from eval.stage.paths import Functions
 
-Valued = Iterator[tuple[State, str]]
-KERNEL = "kernel:"
-_METADATA = {"dim": "ndim", "ndimension": "ndim", "nelement": "numel()", "numel": "numel()"}
 _OPERATORS = {
     ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=",
     ast.Is: "is", ast.IsNot: "is not", ast.In: "in", ast.NotIn: "not in",
@@ -35,11 +33,6 @@ _PLAIN = frozenset({
 
 _LASTING = (ast.Attribute, ast.Constant, ast.Name, ast.Tuple, ast.UnaryOp, ast.expr_context, ast.unaryop)
 """What defaults of parameters are made of that are as they were when the function was defined."""
-_OWN = ("own:", "self.")
-_READING = frozenset({"item", "tolist"})
-_NUMBERS = frozenset({"name:bool", "name:float", "name:int"})
-_CALLING = frozenset({"name:filter", "name:map", "name:super"})
-"""Builtins that call what they are given, or what stands above; others are given it as a key."""
 
 
 class Operands(NamedTuple):
@@ -63,6 +56,11 @@ class Values:
         self._candidate, self._scope, self._functions = candidate, scope, functions
         self._known = functions.operands
 
+    @property
+    def calls(self) -> Calls:
+        """What follows calls in this scope, made anew each time: held, it would be a ring."""
+        return Calls(self, self._candidate, self._scope, self._functions)
+
     def of(self, node: ast.expr, state: State) -> Valued:
         """Yield each value that an expression can have, with the state after it."""
         plain = self.plain(node, state)
@@ -72,7 +70,7 @@ class Values:
         self._functions.step()
         match node:
             case ast.Call():
-                yield from self._call(node, state)
+                yield from self.calls.of(node, state)
             case ast.IfExp():
                 for after, condition in self.of(node.test, state):
                     for value, branch in after.branches(condition):
@@ -105,7 +103,7 @@ class Values:
 
     def _is_plain(self, node: ast.expr) -> bool:
         kind = node.__class__
-        return kind in _LEAVES or (kind in _PLAIN and self._operands(node).plain)
+        return kind in _LEAVES or (kind in _PLAIN and self.operands(node).plain)
 
     def _text(self, node: ast.expr, state: State) -> str:
         self._functions.step()
@@ -113,10 +111,10 @@ class Values:
             return repr(node.value)
         if isinstance(node, ast.Name):
             return self._name(node, state)
-        path = self._path(node, state)
+        path = self.path(node, state)
         if path is not None:
             return path
-        parts = self._operands(node)
+        parts = self.operands(node)
         return self._combined(node, parts, [self._text(part, state) for part in parts.nodes], state)
 
     def _name(self, node: ast.Name, state: State) -> str:
@@ -157,7 +155,7 @@ class Values:
                 return self._alone(value)
         return short(f"{base}.{name}")
 
-    def _path(self, node: ast.expr, state: State) -> str | None:
+    def path(self, node: ast.expr, state: State) -> str | None:
         """Return the imported path that an attribute spells, unless a variable has the name of its base."""
         if not isinstance(node, ast.Attribute):
             return None
@@ -173,11 +171,11 @@ class Values:
 
     def _composed(self, node: ast.expr, state: State) -> Valued:
         """Every other expression: its parts in order; what may be skipped happens at least never."""
-        path = self._path(node, state)
+        path = self.path(node, state)
         if path is not None:
             yield state, path
             return
-        parts = self._operands(node)
+        parts = self.operands(node)
         for after, texts in self.all(parts.nodes, state):
             last = after
             if isinstance(node, ast.BoolOp) or (isinstance(node, ast.Compare) and len(node.ops) > 1):
@@ -203,7 +201,8 @@ class Values:
                 return f"not {short(texts[0])}"
         return short(f"{parts.label}({','.join(texts)})")
 
-    def _operands(self, node: ast.expr) -> Operands:
+    def operands(self, node: ast.expr) -> Operands:
+        """Return the parts of an expression, read once for all ways that lead to it."""
         found = self._known.get(node)
         if found is None:
             found = self._known[node] = _arguments(node) if isinstance(node, ast.Call) else self._parts(node)
@@ -254,94 +253,6 @@ class Values:
             raise UndecidedError("a condition within a lambda or comprehension")
         return values[0][1]
 
-    def _call(self, node: ast.Call, state: State) -> Valued:
-        given = self._operands(node)
-        if _constructs_above(node):
-            yield state, "None"
-            return
-        if given.unpacked:
-            own = isinstance(node.func, ast.Name) and own_definition(node.func, self._scope) is not None
-            if own or isinstance(node.func, ast.Subscript):
-                raise UndecidedError("arguments that are unpacked")
-        if isinstance(node.func, ast.Subscript):
-            yield from self._launch(node, node.func, state)
-            return
-        for called, callee in self._callee(node.func, state):
-            for after, texts in self.all(given.nodes, called):
-                yield from self._called(node, callee, texts, after)
-
-    def _called(self, node: ast.Call, callee: str, texts: tuple[str, ...], state: State) -> Valued:
-        positional, named = texts[: len(node.args)], texts[len(node.args) :]
-        names = self._operands(node).names
-        if callee.startswith((*_OWN, KERNEL)):
-            keywords = dict(zip(names, named, strict=True))
-            yield from self._functions.call(callee, positional, keywords, state)
-            return
-        if named:
-            labelled = (f"{name or None}={text}" for name, text in zip(names, named, strict=True))
-            texts = (*positional, *labelled)
-        is_method = isinstance(node.func, ast.Attribute) and self._path(node.func, state) is None
-        base, _, name = callee.rpartition(".")
-        if isinstance(node.func, ast.Attribute) and is_method:
-            name = node.func.attr
-            base = callee.removesuffix(f".{name}")
-        if "self" in texts or callee in _CALLING or "key" in names:
-            raise UndecidedError("the model that is handed on, or a call that is not seen")
-        operands = short(f"{base};{','.join(texts)}")
-        event = method_event(name, operands) if is_method else None
-        in_place = is_method and event is None and name.endswith("_") and not name.startswith("_")
-        read = callee in _NUMBERS and any(text.endswith("]") and ".shape[" not in text for text in texts)
-        if in_place or read or (is_method and name in _READING):
-            raise UndecidedError("a tensor that is read, or changes in place")
-        if callee.startswith("torch.") and not is_method:
-            event = function_event(callee, operands)
-        if event is not None:
-            event = event._replace(line=node.lineno, column=node.col_offset)
-        yield state.with_event(event), self._result(callee, base, name, texts)
-
-    def _callee(self, node: ast.expr, state: State) -> Valued:
-        """Yield what is called; a variable may hold anything, and what a call returned, too."""
-        if isinstance(node, ast.Name) and node.id not in state.names:
-            own = own_definition(node, self._scope)
-            if own is not None and self._candidate.module.kernel_of(node, self._scope) is None:
-                if len(self._candidate.values_of(node, self._scope)) > 1:
-                    raise UndecidedError("a function that is defined more than once")
-                return iter([(state, f"own:{own.name}")])
-        elif isinstance(node, ast.Attribute):
-            on_self = isinstance(node.value, ast.Name) and state.names.get(node.value.id) == "self"
-            if on_self and node.attr not in state.attributes:
-                return iter([(state, f"self.{node.attr}")])
-        else:
-            raise UndecidedError("a call of what may be any function")
-        return self.of(node, state)
-
-    def is_own(self, node: ast.expr) -> bool:
-        """Tell whether a call of this goes on in the candidate's own code."""
-        if isinstance(node, ast.Attribute):
-            return self._functions.is_method(node.attr)
-        own = own_definition(node, self._scope)
-        return own is not None and self._candidate.module.kernel_of(node, self._scope) is None
-
-    @staticmethod
-    def _result(callee: str, base: str, name: str, texts: tuple[str, ...]) -> str:
-        if base and name == "size":
-            return short(f"{base}.shape[{texts[0]}]" if texts else f"{base}.shape")
-        if base and name in _METADATA and not texts:
-            return short(f"{base}.{_METADATA[name]}")
-        return short(f"{callee}({','.join(texts)})")
-
-    def _launch(self, node: ast.Call, target: ast.Subscript, state: State) -> Valued:
-        for after, (kernel, grid) in self.all([target.value, target.slice], state):
-            if not kernel.startswith(KERNEL):
-                raise UndecidedError("a launch of what may be any kernel")
-            given = self._operands(node)
-            for last, texts in self.all(given.nodes, after):
-                name = kernel.removeprefix(KERNEL)
-                names = [*self._functions.parameters(name)[: len(node.args)], *given.names]
-                options = tuple(zip(names, texts, strict=False))
-                event = Event("launch", name, grid, 1, 1, node.lineno, node.col_offset, options)
-                yield last.with_event(event), "None"
-
 
 def _label(node: ast.expr) -> str:
     """Return what an expression is but for its parts: its kind, its operators, and which parts there are."""
@@ -374,15 +285,6 @@ def repeated(state: State, before: int, how: str) -> tuple[Event, ...]:
         event._replace(least=0, most=ANY_NUMBER, text=short(f"{event.text} {how}"))
         for event in state.events[before:]
     )
-
-
-def _constructs_above(node: ast.Call) -> bool:
-    """Tell whether this is ``super().__init__()``, in either form."""
-    target = node.func
-    if not isinstance(target, ast.Attribute) or target.attr != "__init__" or node.args or node.keywords:
-        return False
-    above = target.value
-    return isinstance(above, ast.Call) and isinstance(above.func, ast.Name) and above.func.id == "super"
 
 
 def _is_plain_target(target: ast.expr) -> bool:
