@@ -95,6 +95,9 @@ class Judge:
                 [sys.executable, "-P", "-m", "eval.judge", self.device], env=env, text=True,
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
             )  # fmt: skip
+            if self._closed:  # meanwhile, by another thread, which did not see it yet
+                self._end(0.0)
+                raise JudgeFailedError("the judge was closed")
         return self._process
 
     def evaluate(self, job: Job, ahead: Sequence[Job] = ()) -> Verdict:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -60,8 +61,9 @@ def command(
         limits=Limits(seconds=timeout, call_seconds=call_timeout),
     )  # fmt: skip
     outcomes = []
-    with Steps(len(files), f"red team on {found}") as steps:
-        for outcome in run(files, settings):
+    # Closed here, not when the interrupt's traceback is collected: judges end with it.
+    with Steps(len(files), f"red team on {found}") as steps, closing(run(files, settings)) as running:
+        for outcome in running:
             sys.stdout.write((outcome.model_dump_json() if as_json else _sentence(outcome)) + "\n")
             sys.stdout.flush()
             steps.step()

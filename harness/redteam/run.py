@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
@@ -34,7 +34,7 @@ class RedteamSettings(Record):
         return self.rules != "off"
 
 
-def run(files: Sequence[CorpusFile], settings: RedteamSettings) -> Iterator[Outcome]:
+def run(files: Sequence[CorpusFile], settings: RedteamSettings) -> Generator[Outcome]:
     """Yield an outcome for each file, in order."""
     problems = {name: _problem(name, settings) for name in {f.problem or settings.problem for f in files}}
     with LocalExecutor(settings.device, settings.slots) as executor:
