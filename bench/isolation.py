@@ -59,7 +59,7 @@ with torch.no_grad():
         x.uniform_()
         torch.cuda.synchronize()
         opening = Opening(gate, [bytes(16)], lambda: False)
-        opener = Thread(target=lambda: (opening.wait(), opening.run()))
+        opener = Thread(target=lambda: (opening.admit(), opening.wait(), opening.run()))
         opener.start()
         (ms,) = watch.time([lambda: model(x)], [[]], lambda _: None)
         opener.join()
@@ -159,6 +159,7 @@ def arena_and_native(problem: ProblemFolder, zygote: Zygote, name: str, size: st
         prepared = caller.prepare(case, "uniform", write=hiding.writer(0))
         torch.cuda.synchronize()
         with TimedTurn(runner, {"op": "timed", "key": key, "batch": [prepared.message]}, hiding.keys) as turn:
+            turn.admit()
             turn.queue()
             turn.run()
             arena += turn.end()[0]

@@ -5,7 +5,7 @@ import pytest
 pytest.importorskip("torch", reason="needs the extra `eval`")
 
 from eval import Judge
-from eval.records import Failed, Job, Passed, Rejected
+from eval.records import Failed, Incorrect, Job, Passed, Rejected
 from harness.problems import load_problem
 
 pytestmark = pytest.mark.gpu
@@ -24,6 +24,17 @@ LIE = """
 
 _elapsed_time = torch.cuda.Event.elapsed_time
 torch.cuda.Event.elapsed_time = lambda start, end: 0.8 * _elapsed_time(start, end)
+"""
+WRONG_LATER = """
+
+_plain_forward = ModelNew.forward
+
+def _wrong(self, *inputs):
+    self.count = getattr(self, "count", 0) + 1
+    output = _plain_forward(self, *inputs)
+    return output + 1 if self.count > 40 and inputs[0].shape[0] == 4096 else output
+
+ModelNew.forward = _wrong
 """
 NOT_COMPILED = """
 
@@ -92,6 +103,17 @@ def test_a_candidate_that_takes_more_in_each_call_is_told_how_much(judge_on_gpu,
     assert verdict.phase == "memory"
     assert "out of device memory: " in verdict.detail
     assert f"{1 << 28} more than the" in verdict.detail
+
+
+def test_baselines_that_queue_while_a_wrong_candidate_is_timed_serve_the_next(judge_on_gpu, seed):
+    code = seed.solution.read_text()
+    wrong = judge_on_gpu.evaluate(job(seed.problem, code + WRONG_LATER, rules="off", audits=False))
+    assert isinstance(wrong, Incorrect), wrong.detail
+    assert "a timed call" in wrong.detail
+    verdict = judge_on_gpu.evaluate(job(seed.problem, code))
+    assert isinstance(verdict, Passed), verdict.detail
+    assert verdict.timing.stable
+    assert verdict.timing.compile_ms is not None
 
 
 @pytest.mark.parametrize("how", [NOT_COMPILED, NOT_FOR_LONG], ids=["never", "not for long"])

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import triton
 
 from eval.cuda.ptx import PROGRAMS
-from eval.gate import DONE, KEY_BYTES, KEYS, OPENED, QUEUED, Gate, new_page
+from eval.gate import AWAKE, DONE, KEY_BYTES, KEYS, OPENED, QUEUED, TURN, Gate, new_page
 from eval.judge.opening import Opening
 
 KEYS_OF_THREE = [bytes([number + 1]) * KEY_BYTES for number in range(3)]
@@ -34,6 +35,13 @@ class Page:
         self.fd = new_page()
         self.judge, self.runner = Gate(self.fd), Gate(self.fd)
 
+    def opening(self, keys: list[bytes], speaks: Callable[[], bool]) -> Opening:
+        """Return one whose runner's GPU turns to it at once."""
+        made = Opening(self.judge, keys, speaks)
+        self.runner.write(AWAKE, 1)
+        made.admit()
+        return made
+
     def key(self, call: int) -> bytes:
         start = KEYS + call * KEY_BYTES
         return os.pread(self.fd, KEY_BYTES, start)
@@ -53,7 +61,7 @@ def test_a_page_cannot_be_cut(page):
 
 def test_no_key_is_there_before_its_call(page):
     """A runner that plays the GPU sees the key of a call only after it said that the one before is done."""
-    opening = Opening(page.judge, KEYS_OF_THREE, silent)
+    opening = page.opening(KEYS_OF_THREE, silent)
     assert page.key(0) == bytes(KEY_BYTES)
     seen = []
     page.runner.write(QUEUED, 1)
@@ -73,8 +81,35 @@ def test_no_key_is_there_before_its_call(page):
     assert 0 < opening.start_ns < opening.done_ns
 
 
-def test_work_that_waits_for_its_own_result_is_shown_its_inputs(page):
+def test_nothing_is_shown_before_the_gpu_has_turned_to_the_runner(page):
+    shown = []
+
+    def speaks():
+        shown.append(page.runner.read(OPENED))
+        if len(shown) == 2:
+            page.runner.write(AWAKE, 1)
+        return False
+
+    opening = Opening(page.judge, KEYS_OF_THREE[:1], speaks)
+    assert page.runner.read(TURN) == 0
+    opening.admit()
+    assert page.runner.read(TURN) == 1
+    page.runner.write(DONE, 1)
+    opening.run()
+    assert shown[:2] == [0, 0]
+    assert page.runner.read(OPENED) == 1
+
+
+def test_a_gpu_that_never_says_that_it_turned_is_waited_for_in_vain_for_a_while_only(page):
     opening = Opening(page.judge, KEYS_OF_THREE[:1], silent)
+    opening.admit()
+    page.runner.write(DONE, 1)
+    opening.run()
+    assert page.key(0) == KEYS_OF_THREE[0]
+
+
+def test_work_that_waits_for_its_own_result_is_shown_its_inputs(page):
+    opening = page.opening(KEYS_OF_THREE[:1], silent)
     opening.wait()
     assert not opening.queued
     judge = threading.Thread(target=opening.run)
@@ -89,7 +124,7 @@ def test_work_that_waits_for_its_own_result_is_shown_its_inputs(page):
 
 
 def test_who_speaks_before_it_is_done_is_not_done(page):
-    opening = Opening(page.judge, KEYS_OF_THREE[:1], gone)
+    opening = page.opening(KEYS_OF_THREE[:1], gone)
     opening.run()
     assert not opening.done
     page.runner.write(DONE, 1)
@@ -98,7 +133,7 @@ def test_who_speaks_before_it_is_done_is_not_done(page):
 
 
 def test_the_end_is_when_it_was_first_seen(page):
-    opening = Opening(page.judge, KEYS_OF_THREE[:1], silent)
+    opening = page.opening(KEYS_OF_THREE[:1], silent)
     page.runner.write(DONE, 1)
     opening.run()
     seen = opening.done_ns
@@ -110,7 +145,7 @@ def test_who_makes_no_progress_and_says_nothing_is_shown_the_rest(page):
     def speaks():
         return page.runner.read(OPENED) == 3
 
-    opening = Opening(page.judge, KEYS_OF_THREE, speaks)
+    opening = page.opening(KEYS_OF_THREE, speaks)
     page.runner.write(QUEUED, 1)
     opening.wait()
     opening.run()
@@ -119,7 +154,7 @@ def test_who_makes_no_progress_and_says_nothing_is_shown_the_rest(page):
 
 
 def test_nobody_is_waited_for_who_has_ended(page):
-    opening = Opening(page.judge, KEYS_OF_THREE, gone)
+    opening = page.opening(KEYS_OF_THREE, gone)
     opening.wait()
     assert not opening.queued
     opening.run()
@@ -127,7 +162,7 @@ def test_nobody_is_waited_for_who_has_ended(page):
 
 
 def test_a_runner_that_fails_in_the_middle_is_shown_the_rest(page):
-    opening = Opening(page.judge, KEYS_OF_THREE, gone)
+    opening = page.opening(KEYS_OF_THREE, gone)
     page.runner.write(QUEUED, 1)
     opening.wait()
     opening.run()
@@ -138,7 +173,7 @@ def test_a_runner_that_fails_in_the_middle_is_shown_the_rest(page):
 def test_a_turn_that_nobody_looks_at_holds_no_stream(page):
     opening = Opening(page.judge, KEYS_OF_THREE, silent)
     opening.abandon()
-    assert page.runner.read(OPENED) == 3
+    assert (page.runner.read(TURN), page.runner.read(OPENED)) == (1, 3)
     assert page.key(0) == bytes(KEY_BYTES)
 
 
@@ -146,8 +181,10 @@ def test_a_turn_starts_closed(page):
     page.runner.write(DONE, 7)
     page.judge.write(OPENED, 7)
     page.judge.write_key(1, KEYS_OF_THREE[1])
+    page.runner.write(AWAKE, 1)
+    page.judge.write(TURN, 1)
     Opening(page.judge, KEYS_OF_THREE, silent)
-    assert [page.runner.read(word) for word in (OPENED, QUEUED, DONE)] == [0, 0, 0]
+    assert [page.runner.read(word) for word in (OPENED, QUEUED, DONE, TURN, AWAKE)] == [0] * 5
     assert page.key(1) == bytes(KEY_BYTES)
 
 
@@ -166,9 +203,9 @@ def test_the_programs_assemble(target, tmp_path):
 
 
 def test_whether_work_was_queued_in_time_is_known(page):
-    late = Opening(page.judge, KEYS_OF_THREE[:1], silent)
+    late = page.opening(KEYS_OF_THREE[:1], silent)
     late.wait()
-    early = Opening(page.judge, KEYS_OF_THREE[:1], silent)
+    early = page.opening(KEYS_OF_THREE[:1], silent)
     page.runner.write(QUEUED, 1)
     early.wait()
     assert (late.queued, early.queued) == (False, True)

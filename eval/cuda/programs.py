@@ -19,6 +19,8 @@ _BLOCKS_AN_SM = 8
 _MOST_PACKED = 256
 _PTX = 1
 """CU_JIT_INPUT_PTX."""
+_WAIT_GEQ = 0x0
+"""CU_STREAM_WAIT_VALUE_GEQ."""
 _MAPPED = 0x02
 """cuMemHostRegister's flag for memory that the device may address."""
 
@@ -66,6 +68,16 @@ class Programs:
         vectors = size_bytes // VECTOR_BYTES
         kinds, arguments = (_U64, _U64, _U64), (source, vectors, source)
         self._launch(stream, "sweep", self._blocks(vectors), _THREADS, kinds, arguments)
+
+    def hold(self, stream: int, gate: int, wanted: int) -> None:
+        """Hold the stream until the word at `gate` is `wanted` or more, with no program on the device.
+
+        So other processes have the whole device meanwhile, where `wait` takes its share of their time.
+        """
+        call(
+            self._lib, "cuStreamWaitValue32_v2", ctypes.c_void_p(stream), _U64(gate), _U32(wanted),
+            ctypes.c_uint(_WAIT_GEQ),
+        )  # fmt: skip
 
     def wait(self, stream: int, gate: int, wanted: int, host_key: int, key: int) -> None:
         """Hold the stream until the word at `gate` is `wanted` or more, then copy 16 bytes to `key`."""

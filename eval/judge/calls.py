@@ -111,13 +111,11 @@ class Caller:
         so changed, where they have room for it.
         """
         self._rng.manual_seed(secrets.randbits(63))
-        message: list[dict[str, Any]] = []
         placed: list[torch.Tensor | None] = []
         private: list[Any] = []
         given = self._given(case, family)
         for index, (spec, laid) in enumerate(zip(case.inputs, self._places(case, slot), strict=True)):
             if laid is None:
-                message.append({"value": encode(spec.value)})
                 placed.append(None)
                 private.append(spec.value)
                 continue
@@ -131,10 +129,16 @@ class Caller:
                 else:
                     self._refill(copy, spec, family)
             (write or self._write)(index, laid.desc, copy)
-            message.append(laid.message)
             placed.append(laid.tensor)
             private.append(copy)
-        return Prepared(message, placed, private, family)
+        return Prepared(self.named(case, slot), placed, private, family)
+
+    def named(self, case: CaseReference, slot: int = 0) -> list[dict[str, Any]]:
+        """Name the inputs of a call as a runner knows them: by place, whatever is there, or by value."""
+        return [
+            laid.message if laid is not None else {"value": encode(spec.value)}
+            for spec, laid in zip(case.inputs, self._places(case, slot), strict=True)
+        ]
 
     def prepare_near(
         self, case: CaseReference, answered: list[torch.Tensor], state: Tensors | None = None

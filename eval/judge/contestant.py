@@ -55,6 +55,11 @@ class Contestant:
         self.sealed_ms: list[float] = []
         """Time from then until the judge had read from outputs, by turn."""
 
+    @property
+    def keeps_weights(self) -> bool:
+        """Tell whether its runner is given weights before each turn."""
+        return self.key in self.runner.weights
+
     def record(self, call_ms: list[float]) -> None:
         """Take down what the runner's events say of each call of a turn."""
         self.call_ms.append(call_ms)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from eval.gate import DONE, OPENED, QUEUED
+from eval.gate import AWAKE, DONE, OPENED, QUEUED, TURN
 
 if TYPE_CHECKING:
     from eval.gate import Gate
@@ -48,8 +48,13 @@ class Opening:
         patience_ns = _QUEUE_NS if count == 1 else count * _QUEUE_NS_A_CALL
         self.queued = self.queued or self._reached(QUEUED, 1, patience_ns)
 
+    def admit(self) -> None:
+        """Let the runner's GPU work come as far as the gate: until now others have the GPU."""
+        self._gate.write(TURN, 1)
+
     def run(self) -> None:
-        """Show one call's inputs after another, and wait for the last."""
+        """Once the GPU has turned to the runner, show one call's inputs after another; wait for the last."""
+        self._reached(AWAKE, 1, _STALL_NS)
         self.start_ns = time.monotonic_ns()
         waits = True
         for call, key in enumerate(self._keys):
@@ -67,6 +72,7 @@ class Opening:
     def abandon(self) -> None:
         """Let what is queued run on noise: nobody looks at it any more."""
         self._gate.write(OPENED, len(self._keys))
+        self._gate.write(TURN, 1)
 
     def _reached(self, word: int, wanted: int, patience_ns: int | None = None) -> bool:
         deadline = time.monotonic_ns() + patience_ns if patience_ns is not None else None

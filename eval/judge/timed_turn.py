@@ -1,4 +1,4 @@
-"""One turn of timed calls as the judge sees it: queued, described, shown its inputs, done, accounted for.
+"""One turn of timed calls as the judge sees it: asked for, admitted, queued, shown its inputs, accounted for.
 
 A runner says where its outputs will lie before it is shown any input, so that nothing of its own comes
 between the end of its work and the judge's first look at them.
@@ -20,7 +20,9 @@ class TimedTurn:
     """A turn in progress; a runner that fails in it is ended: what it still has to say is for nobody."""
 
     def __init__(self, runner: Runner, message: dict[str, Any], keys: list[bytes]) -> None:
-        """Ask for one call a key; the inputs are hidden under the keys.
+        """Ask for one call a key; the inputs, hidden under the keys, may be written until `admit`.
+
+        The runner queues its work meanwhile, none of which begins before that.
 
         Raises:
             FaultRaised: as `Runner.call`, here and in what follows.
@@ -40,6 +42,10 @@ class TimedTurn:
         if kind is not None:
             self._opening.abandon()
             self._runner.end()
+
+    def admit(self) -> None:
+        """Let the GPU turn to what the runner queues: nothing of it has begun."""
+        self._opening.admit()
 
     def queue(self) -> list[Any] | None:
         """Wait until all is queued, and return what is said of each call's outputs.

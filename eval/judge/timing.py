@@ -21,11 +21,12 @@ from eval.judge.contestant import Contestant
 from eval.judge.drawn_turns import DrawnTurns
 from eval.judge.faults import BaselineFailedError, FaultRaised, incorrect
 from eval.judge.form import check_facts, check_form, check_inputs
-from eval.judge.hiding import OPEN_KEY, Hiding
+from eval.judge.hiding import OPEN_KEY
 from eval.judge.null_turns import NullTurn
 from eval.judge.readout import Readout
 from eval.judge.timed_turn import TimedTurn
 from eval.judge.turn_counts import LEAST_MS, calls_a_turn, least_turns
+from eval.judge.turn_inputs import Cover, TurnInputs
 
 if TYPE_CHECKING:
     from eval.judge.calls import Prepared
@@ -45,8 +46,6 @@ _NOISE_PART = 1 / 3
 """Rounds go on until noise is no larger a part of the disagreement of the clocks that is allowed."""
 _SEALED_CALLS = 4
 """Of how many calls of a turn elements are read while the clock runs."""
-_ROUNDS_A_FAMILY = 5
-"""So many rounds the contents are of one kind, and those of trusted runners stay as they are."""
 _STRETCH_PART = 0.3
 """Of the time of a session, in which a turn that is checked in full has to come."""
 _random = secrets.SystemRandom()
@@ -67,11 +66,9 @@ class TimingSession:
         properties = torch.cuda.get_device_properties(0)
         self._flush = torch.empty(2 * properties.L2_cache_size, dtype=torch.uint8, device="cuda")
         self.calls = 1
-        self._rounds, self._family = 0, ""
-        self._contents = self._filled = object()
-        """Stand for contents of one kind and number of calls: of this round, and made last."""
-        regions = {id(contestant.region) for contestant in contestants}
-        self._apart = len(regions) == len(contestants)
+        self._inputs = TurnInputs(case, contestants)
+        self._asked: dict[Contestant, tuple[TimedTurn, Cover]] = {}
+        """Turns that runners queue, or have queued."""
         self.nulls, self._first = nulls, first
         self.checked = self.checked_in_full = 0
         """Calls of the candidate's that were checked, and of those that count as samples every element."""
@@ -87,6 +84,7 @@ class TimingSession:
         for _ in range(self.nulls.wanted(first=self._first)):
             self._settle()
             with _blamed_on(trusted), TimedTurn(trusted.runner, question, [OPEN_KEY] * self.calls) as turn:
+                turn.admit()
                 turn.queue()
                 turn.run()
                 beyond_ms, _ = turn.end()
@@ -107,7 +105,8 @@ class TimingSession:
         self._set_calls(calls)
 
     def _set_calls(self, calls: int) -> None:
-        self.calls, self._rounds = calls, 0
+        self.calls = calls
+        self._inputs.restart()
         self._drawn, self.checked_in_full = DrawnTurns(self._stretch), 0
         for contestant in self._contestants:
             contestant.clear()
@@ -118,7 +117,7 @@ class TimingSession:
 
         A launch waits where a driver's queue is full, behind a gate that opens when all is queued.
         """
-        self._round(self._contestants)
+        self._round(self._order(self._contestants))
         late = [contestant for contestant in self._contestants if contestant.late_turns]
         if self.calls == 1 or not late:
             return True
@@ -137,19 +136,31 @@ class TimingSession:
             BaselineFailedError: a baseline failed.
 
         """
-        self._warm_up()
-        self._choose_calls(most_calls, budget_s)
-        self._calibrate()
-        while not self._try_calls():
-            waits = any(contestant.waits for contestant in self._contestants)
-            self._set_calls(1 if waits else max(1, self.calls // 4))
-        deadline = time.monotonic() + budget_s
+        try:
+            self._warm_up()
+            self._choose_calls(most_calls, budget_s)
+            self._calibrate()
+            while not self._try_calls():
+                waits = any(contestant.waits for contestant in self._contestants)
+                self._set_calls(1 if waits else max(1, self.calls // 4))
+            self._take_rounds(target, against, time.monotonic() + budget_s)
+        finally:
+            self._let_go()
+
+    def _take_rounds(self, target: Contestant, against: Contestant, deadline: float) -> None:
+        order = self._order(self._contestants)
         while time.monotonic() < deadline:
-            self._round(self._contestants)
-            turns = len(target.event_ms)
+            following = self._order(self._contestants)
+            turns = len(target.event_ms) + 1
             enough = turns >= least_turns(self.calls) and turns % _TURNS_BETWEEN_LOOKS == 0
+            self._round(order, None if enough else following[0])
             if enough and self._precise_enough(target, against):
                 break
+            order = following
+
+    @staticmethod
+    def _order(contestants: list[Contestant]) -> list[Contestant]:
+        return _random.sample(contestants, len(contestants))
 
     def _warm_up(self) -> None:
         """Call everybody a few times, but for those who took turns in an earlier session and were queued."""
@@ -157,7 +168,7 @@ class TimingSession:
         for contestant in cold:
             contestant.late_turns = 0
         for _ in range(_WARM_UP_CALLS):
-            self._round(cold)
+            self._round(self._order(cold))
         for contestant in cold:
             contestant.waits = contestant.late_turns >= _WARM_UP_CALLS - 1
             contestant.usual_ms = stats.median(contestant.event_ms), stats.median(contestant.done_ms)
@@ -169,56 +180,53 @@ class TimingSession:
         trusted = [contestant for contestant in self._contestants if contestant.trusted]
         return audit.noise_ms(target, trusted) <= _NOISE_PART * audit.bound_ms(target, trusted)
 
-    def _round(self, contestants: list[Contestant]) -> None:
-        if self._rounds % _ROUNDS_A_FAMILY == 0:
-            self._family, self._contents = _random.choice(self._contestants[0].caller.dense), object()
-        self._rounds += 1
-        for contestant in _random.sample(contestants, len(contestants)):
+    def _round(self, order: list[Contestant], then: Contestant | None = None) -> None:
+        """Let each take a turn; `then` is whose turn the next one is, where that is known."""
+        self._inputs.next_round()
+        for contestant, following in zip(order, [*order[1:], then], strict=False):
+            self._ask(contestant)
+            if following is not None and self._may_queue(following, contestant):
+                self._ask(following)
             with _blamed_on(contestant):
-                self._turn(contestant)
+                self._turn(contestant, self._asked.pop(contestant))
 
-    def _hidden(self, contestant: Contestant) -> tuple[list[Prepared], list[bytes]]:
-        """Write fresh contents for the candidate; return them with the keys that they are hidden under."""
-        state = contestant.caller.renew(contestant.runner, contestant.key)
-        hiding = Hiding(contestant.region, self.calls)
-        batch = [
-            contestant.caller.prepare(self._case, self._family, slot, write=hiding.writer(slot))
-            for slot in range(self.calls)
-        ]
-        self._filled = self._contents
-        contestant.region.poison(contestant.runner.live)
-        return [prepared._replace(state=state) for prepared in batch], hiding.keys
+    def _may_queue(self, following: Contestant, taking_turns: Contestant) -> bool:
+        """Tell whether a runner may queue its turn while another takes one.
 
-    def _open(self, contestant: Contestant) -> tuple[list[Prepared], list[bytes]]:
-        """Do so for a trusted runner, with nothing hidden, where it does not hold contents of this kind yet.
-
-        They may be those that another had last.
+        A candidate's code never runs meanwhile, nor work that would wait for its own results.
         """
-        contestant.caller.renew(contestant.runner, contestant.key)
-        written = contestant.holds is self._contents and self._apart
-        fresh = self._filled is not self._contents
-        batch = [
-            contestant.caller.prepare(
-                self._case, self._family, slot, write=_leave if written else None, fresh=fresh
-            )
-            for slot in range(self.calls)
-        ]
-        contestant.holds = self._filled = self._contents
-        return batch, [OPEN_KEY] * self.calls
+        runs_ahead = following.trusted and following.waits is False and self._inputs.apart
+        return runs_ahead and following is not taking_turns and not following.keeps_weights
 
-    def _turn(self, contestant: Contestant) -> None:
-        runner = contestant.runner
-        batch, keys = self._open(contestant) if contestant.trusted else self._hidden(contestant)
-        early = _random.sample(range(self.calls), min(self.calls, _SEALED_CALLS))
-        asked = [prepared.message for prepared in batch]
-        question = {
-            "op": "timed",
-            "key": contestant.key,
-            "batch": asked if asked != contestant.asked else None,
-        }
-        self._settle()
-        with TimedTurn(runner, question, keys) as turn:
+    def _ask(self, contestant: Contestant) -> None:
+        """Let a runner queue a turn, unless it was asked to."""
+        if contestant in self._asked:
+            return
+        with _blamed_on(contestant):
+            cover = self._inputs.cover(contestant)
+            asked = [contestant.caller.named(self._case, call) for call in range(self.calls)]
+            batch = asked if asked != contestant.asked else None
+            question = {"op": "timed", "key": contestant.key, "batch": batch}
+            self._asked[contestant] = TimedTurn(contestant.runner, question, cover.keys), cover
             contestant.asked = asked
+
+    def _let_go(self) -> None:
+        """Let turns that were asked for run, though nobody takes them any more; who fails is ended."""
+        while self._asked:
+            _, (turn, _) = self._asked.popitem()
+            with contextlib.suppress(FaultRaised), turn:
+                turn.admit()
+                turn.queue()
+                turn.run()
+                turn.end()
+
+    def _turn(self, contestant: Contestant, asked: tuple[TimedTurn, Cover]) -> None:
+        turn, cover = asked
+        early = _random.sample(range(self.calls), min(self.calls, _SEALED_CALLS))
+        with turn:
+            batch = self._inputs.write(contestant, cover)
+            self._settle()
+            turn.admit()
             readout = Readout(contestant.region.base, contestant.told[1], early)
             told = turn.queue()
             if told is not None:
@@ -277,10 +285,6 @@ class TimingSession:
     def _settle(self) -> None:
         self._flush.fill_(secrets.randbits(8))
         torch.cuda.synchronize()
-
-
-def _leave(_number: int, _desc: TensorDesc, _contents: torch.Tensor) -> None:
-    """Write nothing: the contents are there."""
 
 
 @contextlib.contextmanager

@@ -210,7 +210,6 @@ class Session:
         works = [partial(model, *inputs) for inputs in batch]
         gc.disable()
         try:
-            self._stopwatch.wake()
             with torch.no_grad():
                 ms = self._stopwatch.time(works, self._hidden, partial(self._announce, message["nonce"]))
         finally:
@@ -272,7 +271,6 @@ class Session:
         def describe(results: list[Any]) -> None:
             self._tell({"calls": results, "nonce": message["nonce"]})
 
-        self._stopwatch.wake()
         ms = self._stopwatch.beside_spins(message["count"], message["spin_ns"], describe)
         return {"ms": ms, "facts": self._facts()}
 

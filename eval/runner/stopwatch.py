@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from eval.cuda.programs import Programs, register
-from eval.gate import DONE, KEY_BYTES, KEYS, MOST_CALLS, OPENED, QUEUED, SIZE_BYTES
+from eval.gate import AWAKE, DONE, KEY_BYTES, KEYS, MOST_CALLS, OPENED, QUEUED, SIZE_BYTES, TURN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,24 +37,22 @@ class Stopwatch:
         self._spun_ns = torch.zeros(MOST_CALLS, dtype=torch.int32, device="cuda")
         self._pairs: list[tuple[Any, Any]] = []
 
-    def wake(self) -> None:
-        """Let the GPU switch to this process before anything is queued."""
-        self._key.zero_()
-        torch.cuda.synchronize()
-
     def time(
         self, works: Sequence[Callable[[], Any]], hidden: Sequence[Sequence[Span]],
         queued: Callable[[list[Any]], None],
     ) -> list[float]:  # fmt: skip
         """Run each of `works` once and return the time of each in ms.
 
-        `hidden` are the inputs of each. All is queued before the judge opens the gate for the first, so
-        that no launch is waited for; the L2 then holds clean lines of other memory before each work, as
-        Nsight Compute has it. `queued` is called with the results before the judge hears that it may open,
-        or where a work waits for its own results after they are there.
+        `hidden` are the inputs of each. Nothing reaches the GPU before it is this runner's turn, so that
+        another may be timed while this one queues. All is queued before the judge opens the gate for the
+        first, so that no launch is waited for; the L2 then holds clean lines of other memory before each
+        work, as Nsight Compute has it. `queued` is called with the results before the judge hears that it may
+        open, or where a work waits for its own results after they are there.
         """
         while len(self._pairs) < len(works):
             self._pairs.append((_event(), _event()))
+        self._programs.hold(_stream(), self._page + TURN, 1)
+        self._programs.tell(_stream(), self._page + AWAKE, 1)
         results = []
         for number, (work, spans, pair) in enumerate(zip(works, hidden, self._pairs, strict=False)):
             self._unveil(number, spans)
