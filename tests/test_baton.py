@@ -119,3 +119,24 @@ def test_an_interrupted_runner_is_heard_of_by_the_thread_that_waits_for_it(zygot
                 thread.join()
         assert heard in (["crash"], ["memory"])
         assert not runner.alive()
+
+
+def test_who_waits_for_an_event_lets_the_other_work_and_counts_it_as_waiting():
+    event, seen = threading.Event(), []
+
+    def other():
+        with baton.held():
+            seen.append(baton.wait_for(event))
+            seen.append(baton.waited_s())
+
+    with baton.held():
+        thread = threading.Thread(target=other)
+        thread.start()
+        with baton.passed_on():
+            time.sleep(0.05)
+        assert not seen  # it waits, and this one works
+        event.set()
+        with baton.passed_on():
+            thread.join()
+    took_s, waited_s = seen
+    assert 0 < took_s <= waited_s

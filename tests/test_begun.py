@@ -1,5 +1,6 @@
 """A candidate that begins in a thread while another is finished: taken, dropped, given up, or failed."""
 
+import threading
 import time
 from contextlib import closing
 
@@ -26,10 +27,14 @@ class Trying:
     def __init__(self, zygote, region, code, failure=None):
         self.zygote, self.region, self.code, self.failure = zygote, region, code, failure
         self.runner, self.phase, self.ends = None, None, 0
+        self.free, self.waits = None, False
 
     def begin(self):
         if self.failure is not None:
             raise self.failure
+        if self.free is not None:
+            self.waits = True
+            baton.wait_for(self.free)
         self.runner = Runner(self.zygote, self.region, Limits(seconds=60), cuda=False)
         try:
             self.runner.load(self.code, "ModelNew")
@@ -63,7 +68,7 @@ def region():
 
 
 def started(trial):
-    return Begun(None, trial)
+    return Begun(None, trial, threading.Event())
 
 
 def test_what_has_begun_is_taken_as_far_as_it_came(zygote, region):
@@ -79,6 +84,22 @@ def test_what_has_begun_is_taken_as_far_as_it_came(zygote, region):
             assert until(lambda: trial.runner is not None)
         assert one.taken() is trial
         assert (trial.phase, trial.ends) == (None, 0)
+        trial.end()
+
+
+@pytest.mark.parametrize("way", [Begun.go_on, Begun.taken])
+def test_it_waits_until_the_gpu_is_free_or_nobody_else_needs_it(zygote, region, way):
+    with baton.held():
+        trial = Trying(zygote, region, HONEST)
+        trial.free = threading.Event()
+        one = Begun(None, trial, trial.free)
+        with baton.passed_on():
+            assert until(lambda: trial.waits)
+        assert trial.runner is None
+        way(one)
+        with baton.passed_on():
+            assert until(one._done.is_set)
+        assert trial.runner.alive()
         trial.end()
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
@@ -147,6 +147,8 @@ class SharedMemory:
         self._pieces = tuple(pieces)
         self.piece_bytes = tuple(piece.size_bytes for piece in self._pieces)
         self.size_bytes = sum(self.piece_bytes)
+        self._exported: list[int] = []
+        """A descriptor a piece, once somebody wanted them: the driver takes 0.5 ms to make one."""
         with ExitStack() as undo:
             self.pointer = self._map(device, undo)
             self._mapped = undo.pop_all()
@@ -171,20 +173,20 @@ class SharedMemory:
 
         Raises:
             CudaDriverError: the driver, or the limit of open files, does not allow it.
+            OSError: the limit of open files does not allow it.
 
         """
-        fds: list[int] = []
-        with ExitStack() as undo:
-            for piece in self._pieces:
-                fd = ctypes.c_int()
-                call(
-                    self._lib, "cuMemExportToShareableHandle",
-                    ctypes.byref(fd), ctypes.c_ulonglong(piece.handle), _POSIX_FD, ctypes.c_ulonglong(0),
-                )  # fmt: skip
-                fds.append(fd.value)
-                undo.callback(os.close, fd.value)
-            undo.pop_all()
-        return fds
+        if not self._exported:
+            self._exported = _all_or_none(self._export(piece) for piece in self._pieces)
+        return _all_or_none(map(os.dup, self._exported))
+
+    def _export(self, piece: Piece) -> int:
+        fd = ctypes.c_int()
+        call(
+            self._lib, "cuMemExportToShareableHandle",
+            ctypes.byref(fd), ctypes.c_ulonglong(piece.handle), _POSIX_FD, ctypes.c_ulonglong(0),
+        )  # fmt: skip
+        return fd.value
 
     def unmap(self) -> None:
         """Take the mapping away; the pieces stay."""
@@ -194,5 +196,19 @@ class SharedMemory:
         """Unmap and give back; memory lives on while another process maps it."""
         self.unmap()
         pieces, self._pieces = self._pieces, ()
+        exported, self._exported = self._exported, []
+        for fd in exported:
+            os.close(fd)
         for piece in pieces:
             release(piece)
+
+
+def _all_or_none(made: Iterable[int]) -> list[int]:
+    """Collect descriptors; where one cannot be made, those before it are closed."""
+    fds: list[int] = []
+    with ExitStack() as undo:
+        for fd in made:
+            fds.append(fd)
+            undo.callback(os.close, fd)
+        undo.pop_all()
+    return fds

@@ -48,6 +48,16 @@ def passed_on() -> Iterator[None]:
         _take()
 
 
+def wait_for(event: threading.Event) -> float:
+    """Wait for what the other thread brings about, as for itself; returns how many seconds that took."""
+    before_s, since = _here.waited_s, time.monotonic()
+    with passed_on():
+        event.wait()
+    took_s = time.monotonic() - since
+    _here.waited_s = before_s + took_s
+    return took_s
+
+
 def waited_s() -> float:
     """Return how long this thread has waited for the other one so far."""
     return _here.waited_s

@@ -19,8 +19,9 @@ _PATIENCE_SECONDS = 60.0
 class Begun:
     """Works from the moment it is made, while the thread that made it waits for its own candidate."""
 
-    def __init__(self, job: Job, trial: DeviceTrial) -> None:
-        self.job, self._trial = job, trial
+    def __init__(self, job: Job, trial: DeviceTrial, free: threading.Event) -> None:
+        """`trial` waits for `free` before it uses the GPU."""
+        self.job, self._trial, self._free = job, trial, free
         self._failure: BaseException | None = None
         self._done, self._asked_for = threading.Event(), threading.Event()
         self._over = False
@@ -43,8 +44,13 @@ class Begun:
             self._over = True
             self._trial.end()
 
+    def go_on(self) -> None:
+        """Let it use the GPU, where nothing is measured any more."""
+        self._free.set()
+
     def _wait(self) -> None:
         self._asked_for.set()
+        self.go_on()
         with baton.passed_on():
             self._done.wait()
         if isinstance(self._failure, BrokenJudgeError):

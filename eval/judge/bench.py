@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import platform
 import sys
+import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from eval import EVALUATOR_VERSION
 from eval.dry_launch.gate import CompileGate
 from eval.judge import baton
 from eval.judge.begun import Begun
+from eval.judge.beside import Beside
 from eval.judge.faults import BrokenJudgeError
 from eval.judge.lookahead import Lookahead
 from eval.judge.processes import Zygote
@@ -105,7 +107,7 @@ class Bench:
                 self._baselines = None
             self._baselines = Baselines(job, self._zygote, spares=only_size)
         begin = partial(self._begin_next, self._baselines, lookahead) if only_size else _nothing
-        return self._trial(job, self._baselines, lookahead, lookahead.cache, begin).judge()
+        return self._trial(job, self._baselines, lookahead, lookahead.cache, begin, _at_once).judge()
 
     def _fits(self, job: Job) -> bool:
         return self._baselines is not None and self._baselines.fits(job)
@@ -120,14 +122,18 @@ class Bench:
 
     def _trial(
         self, job: Job, baselines: Baselines, lookahead: Lookahead, cache: Callable[[], bytes | None],
-        when_timed: Callable[[], None],
+        begin: Callable[[], None], wait: Callable[[], float],
     ) -> DeviceTrial:  # fmt: skip
         from eval.judge.device_trial import DeviceTrial
 
         return DeviceTrial(
             job, self._zygote, self._environment, baselines, lookahead,
-            cache=cache, when_timed=when_timed, alone=self._alone,
+            cache=cache, beside=Beside(begin, self._release, self._alone, wait),
         )  # fmt: skip
+
+    def _release(self) -> None:
+        if self._begun is not None:
+            self._begun.go_on()
 
     def _begin_next(self, baselines: Baselines, lookahead: Lookahead) -> None:
         """Begin with the next candidate, where all is ready for it."""
@@ -135,9 +141,10 @@ class Bench:
         if job is None:
             return
         cache, begin = partial(lookahead.compiled, job), partial(self._begin_next, baselines, lookahead)
-        trial = self._trial(job, baselines, lookahead, cache, begin)
+        free = threading.Event()
+        trial = self._trial(job, baselines, lookahead, cache, begin, partial(baton.wait_for, free))
         with contextlib.suppress(RuntimeError):  # there are too many threads
-            self._begun = Begun(job, trial)
+            self._begun = Begun(job, trial, free)
 
     def close(self) -> None:
         """End all runners."""
@@ -154,3 +161,8 @@ class Bench:
 
 def _nothing() -> None:
     """Begin with nobody."""
+
+
+def _at_once() -> float:
+    """Wait for nobody."""
+    return 0.0

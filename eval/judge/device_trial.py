@@ -6,6 +6,7 @@ What comes before the official size may be done while the verdict on the candida
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -16,18 +17,20 @@ from eval.judge.baselines import Baselines, official_case
 from eval.judge.calls import Caller
 from eval.judge.company import may_be_the_company
 from eval.judge.contestant import Contestant
-from eval.judge.faults import BaselineFailedError, Fault, FaultRaised, JudgeError, rejected
+from eval.judge.faults import BaselineFailedError, Fault, JudgeError, rejected
 from eval.judge.regions import DeviceRegion, Region, bytes_needed
 from eval.judge.result import build_timing, corrected, unsettled
 from eval.judge.session_times import DRIFT_LIMIT, Kept
 from eval.judge.standby import Place, seed
 from eval.judge.timing import TimingSession
+from eval.judge.told import untrusted_details
 from eval.judge.trial import Trial, fault_of
 from eval.judge.weights import transfer_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from eval.judge.beside import Beside
     from eval.judge.correctness import Correctness
     from eval.judge.lookahead import Lookahead
     from eval.judge.processes import Zygote
@@ -38,7 +41,6 @@ if TYPE_CHECKING:
 __all__ = ["Baselines", "DeviceTrial"]
 
 _BUDGET_SECONDS = 5.0
-_PROFILE_REPEAT = 3
 _STARTED = 2
 """Runners that are started when a candidate is timed, until there is one in each spare region: the next one
 begins in one of them once it was, and where several fail at once, each uses one up."""
@@ -65,15 +67,11 @@ class DeviceTrial(Trial):
 
     def __init__(
         self, job: Job, zygote: Zygote, environment: Environment, baselines: Baselines, lookahead: Lookahead,
-        *, cache: Callable[[], bytes | None], when_timed: Callable[[], None], alone: Callable[[], bool],
+        *, cache: Callable[[], bytes | None], beside: Beside,
     ) -> None:  # fmt: skip
-        """`cache` gives what was compiled ahead.
-
-        `when_timed` is called once the GPU may serve others, `alone` where it may not any more: it tells
-        whether it did.
-        """
+        """`cache` gives what was compiled ahead."""
         self._baselines, self._lookahead = baselines, lookahead
-        self._cache, self._when_timed, self._alone = cache, when_timed, alone
+        self._cache, self._neighbour = cache, beside
         self._place: Place | None = None
         self._correct: Correctness | None = None
         self._begun_at: float | None = None
@@ -153,10 +151,9 @@ class DeviceTrial(Trial):
         assert self._correct is not None
         self._lookahead.settle()
         self._time(self._place.runner, self._place.region, self._correct)
-        self._when_timed()
         variants = self._references(self._job.problem.variants)
         self._add_variants(self._correct, variants)
-        if not self._place.runner.alive() and self._alone():  # it died in company
+        if not self._place.runner.alive() and self._neighbour.end():  # it died in company
             self.end()
             self._add_variants(self._placed([]), variants)
 
@@ -176,6 +173,9 @@ class DeviceTrial(Trial):
         self._lookahead.retire(place)
 
     def _loaded(self) -> None:
+        waited_s = self._neighbour.wait()
+        if self._place is not None and self._place.runner is not None:
+            self._place.runner.rested(waited_s)
         self._lookahead.prepare(self._baselines, waiting=1)
 
     def _runner_in(self, place: Place) -> Runner:
@@ -198,6 +198,7 @@ class DeviceTrial(Trial):
         family = caller.families[-1]
         caller.checked_call(runner, case, signature, family, key=key, in_full=not timed, forced=None)
         if not timed:
+            self._begin_next(dict)
             return
         self._lookahead.prepare(self._baselines, waiting=len(self._baselines.spares), most=_STARTED)
         candidate = Contestant("candidate", runner, region, caller, key, trusted=False)
@@ -212,7 +213,8 @@ class DeviceTrial(Trial):
         timing = timing.model_copy(update={"baselines_drift": turns.drift})
         if turns.drift is None and timing.stable:
             self._baselines.session_times.keep(timing.samples_ms, timing.clock["place_half_width"])
-        timing = timing.model_copy(update=self._untrusted_details(runner, caller, case, key))
+        details = self._begin_next(partial(untrusted_details, runner, caller, case, key, self._kernels))
+        timing = timing.model_copy(update=details)
         self._common["timing"] = timing
         self._common["guarantees"] = self._common["guarantees"].model_copy(update={"clock_audit": True})
         self._check_clock(candidate, contestants)
@@ -224,6 +226,14 @@ class DeviceTrial(Trial):
                 "what the memory's pins and the matrix units allow",
                 "hard_limit",
             )
+
+    def _begin_next(self, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Begin with the next candidate, which has the GPU to itself only once what is to be measured is."""
+        self._neighbour.begin()
+        try:
+            return measure()
+        finally:
+            self._neighbour.release()
 
     def _take_turns(self, candidate: Contestant) -> _Turns:
         """Time the candidate beside all baselines, or beside a canary where their times may be kept."""
@@ -293,32 +303,6 @@ class DeviceTrial(Trial):
         problem = disputed(candidate, contestants)
         if problem is not None:
             raise rejected("disputed_clock", problem, "clock_audit")
-
-    def _untrusted_details(
-        self, runner: Runner, caller: Caller, case: CaseReference, key: str
-    ) -> dict[str, Any]:
-        """Kernel shares and configuration times, as the runner tells them: for looking at."""
-        from eval.judge.result import config_times, kernel_shares
-
-        details: dict[str, Any] = {}
-        try:
-            caller.renew(runner, key)
-            prepared = caller.prepare(case, caller.dense[0])
-            torch.cuda.synchronize()
-            raw = runner.ask_plain(
-                {"op": "profile", "key": key, "inputs": prepared.message, "repeat": _PROFILE_REPEAT}
-            )
-            details["kernels"] = kernel_shares(raw.get("kernels"), self._kernel_names())
-            configs, chosen = config_times(runner.ask_plain({"op": "timings"}).get("timings"))
-            details |= {"configs": configs, "chosen": chosen}
-        except FaultRaised:
-            return details
-        return details
-
-    def _kernel_names(self) -> tuple[str, ...]:
-        from eval import rules
-
-        return tuple(kernel.name for kernel in rules.check_code(self._job.code, mode="off").kernels)
 
 
 def _doubts(candidate: Contestant, turns: _Turns) -> list[str]:

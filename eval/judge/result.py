@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from eval.judge import audit, conditions, stats
-from eval.records import ConfigTime, KernelTime, Ratio, Speedup, Timing
+from eval.records import Ratio, Speedup, Timing
 
 if TYPE_CHECKING:
     from eval.judge.baselines import Baselines
@@ -123,49 +123,6 @@ def floor_facts(floor: Floor | None, median_ms: float) -> dict[str, Any]:
         "copy_gb_per_s": floor.copy.value / 1e9 if floor.copy is not None and measured_copy else None,
         "peak_tflop_per_s": floor.peak.value / 1e12 if floor.peak is not None else None,
     }
-
-
-def kernel_shares(raw: Any, own: tuple[str, ...]) -> tuple[KernelTime, ...]:
-    """Read the runner's profile: device time by kernel, each with its share of the sum."""
-    rows = [row for row in raw if _is_kernel_row(row)] if isinstance(raw, list) else []
-    total = sum(row["ms"] for row in rows)
-    if not total > 0:
-        return ()
-    return tuple(
-        KernelTime(
-            name=row["name"], ms=row["ms"], share=row["ms"] / total,
-            own=any(row["name"] == name or row["name"].startswith(name) for name in own),
-        )
-        for row in rows[:_MOST_ROWS]
-    )  # fmt: skip
-
-
-def _is_kernel_row(row: Any) -> bool:
-    return (
-        isinstance(row, dict)
-        and isinstance(row.get("name"), str)
-        and isinstance(row.get("ms"), float)
-        and 0 <= row["ms"] < float("inf")
-    )
-
-
-def config_times(raw: Any) -> tuple[tuple[ConfigTime, ...], dict[str, Any] | None]:
-    """Read the runner's tuner: time of each configuration in ms, and the one it chose."""
-    rows, chosen = [], None
-    for row in raw[:_MOST_ROWS] if isinstance(raw, list) else []:
-        if not isinstance(row, dict) or not isinstance(row.get("config"), dict):
-            continue
-        ms = row.get("ms")
-        rows.append(
-            ConfigTime(
-                kernel=str(row.get("kernel"))[:120],
-                config=row["config"],
-                ms=ms if isinstance(ms, float) else None,
-            )
-        )
-        if row.get("chosen") is True:
-            chosen = row["config"]
-    return tuple(rows), chosen
 
 
 def flops_of(baselines_case: Any) -> float | None:

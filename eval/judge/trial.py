@@ -54,6 +54,8 @@ class Trial:
             "candidate_hash": hashlib.sha256(job.code.encode()).hexdigest(),
             "size": self._size_name(),
         }
+        self._kernels: tuple[str, ...] = ()
+        """Names of the candidate's kernels, by its text."""
         self._start = time.monotonic()
 
     def _size_name(self) -> str | None:
@@ -70,6 +72,7 @@ class Trial:
 
     def _check_text(self) -> Fault | None:
         report = rules.check_code(self._job.code, mode=self._job.rules)
+        self._kernels = tuple(kernel.name for kernel in report.kernels)
         fault = rules.static_verdict(report)
         self._common["violations"] = report.violations if fault is None else fault.violations
         return fault

@@ -1,0 +1,82 @@
+"""What a runner tells of its own kernels and of the tuner's choice: for looking at, never believed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from eval.judge.faults import FaultRaised
+from eval.records import ConfigTime, KernelTime
+
+if TYPE_CHECKING:
+    from eval.judge.calls import Caller
+    from eval.judge.reference import CaseReference
+    from eval.judge.runner import Runner
+
+_REPEAT = 3
+_MOST_ROWS = 64
+
+
+def untrusted_details(
+    runner: Runner, caller: Caller, case: CaseReference, key: str, own: tuple[str, ...]
+) -> dict[str, Any]:  # fmt: skip
+    """Return kernel shares and configuration times of a candidate, as fields of `Timing`.
+
+    `own` are names of its kernels; what the runner does not say is not there.
+    """
+    details: dict[str, Any] = {}
+    try:
+        caller.renew(runner, key)
+        prepared = caller.prepare(case, caller.dense[0])
+        torch.cuda.synchronize()
+        raw = runner.ask_plain({"op": "profile", "key": key, "inputs": prepared.message, "repeat": _REPEAT})
+        details["kernels"] = kernel_shares(raw.get("kernels"), own)
+        configs, chosen = config_times(runner.ask_plain({"op": "timings"}).get("timings"))
+        details |= {"configs": configs, "chosen": chosen}
+    except FaultRaised:
+        return details
+    return details
+
+
+def kernel_shares(raw: Any, own: tuple[str, ...]) -> tuple[KernelTime, ...]:
+    """Read the runner's profile: device time by kernel, each with its share of the sum."""
+    rows = [row for row in raw if _is_kernel_row(row)] if isinstance(raw, list) else []
+    total = sum(row["ms"] for row in rows)
+    if not total > 0:
+        return ()
+    return tuple(
+        KernelTime(
+            name=row["name"], ms=row["ms"], share=row["ms"] / total,
+            own=any(row["name"] == name or row["name"].startswith(name) for name in own),
+        )
+        for row in rows[:_MOST_ROWS]
+    )  # fmt: skip
+
+
+def _is_kernel_row(row: Any) -> bool:
+    return (
+        isinstance(row, dict)
+        and isinstance(row.get("name"), str)
+        and isinstance(row.get("ms"), float)
+        and 0 <= row["ms"] < float("inf")
+    )
+
+
+def config_times(raw: Any) -> tuple[tuple[ConfigTime, ...], dict[str, Any] | None]:
+    """Read the runner's tuner: time of each configuration in ms, and the one it chose."""
+    rows, chosen = [], None
+    for row in raw[:_MOST_ROWS] if isinstance(raw, list) else []:
+        if not isinstance(row, dict) or not isinstance(row.get("config"), dict):
+            continue
+        ms = row.get("ms")
+        rows.append(
+            ConfigTime(
+                kernel=str(row.get("kernel"))[:120],
+                config=row["config"],
+                ms=ms if isinstance(ms, float) else None,
+            )
+        )
+        if row.get("chosen") is True:
+            chosen = row["config"]
+    return tuple(rows), chosen
