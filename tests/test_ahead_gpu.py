@@ -56,9 +56,9 @@ def judged(bench, jobs, place, *more):
 
 def runner_begun(bench):
     """Return the runner of what has begun, which may still be opening CUDA."""
-    if bench._begun is None:
+    if not bench._begun:
         return None
-    trial = bench._begun._trial
+    trial = bench._begun[0]._trial
     assert until(lambda: trial._place is not None)
     return trial._place.runner
 
@@ -74,7 +74,7 @@ def test_what_began_beside_the_candidate_before_is_judged_as_what_comes_fresh():
         told = []
         for place in range(len(jobs)):
             began = runner_begun(bench)
-            assert (began is None) == (place in {0, 2})  # nothing begins beside what is wrong
+            assert (began is None) == (place == 0)  # the third begins beside the second, which is wrong
             told.append(judged(bench, jobs, place))
             assert began is None or until(lambda gone=began: not exists(gone.pid))
             assert len(bench._baselines.spares) == _MOST_SPARES
@@ -99,7 +99,7 @@ def test_the_next_begins_once_a_candidate_was_timed():
             verdict = judged(bench, jobs, place)
             assert verdict.status == "passed", verdict.detail
             assert verdict.timing.stable
-            began.append(bench._begun is not None)
+            began.append(bool(bench._begun))
     assert began == [True, True, True, False]
 
 

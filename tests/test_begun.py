@@ -19,6 +19,11 @@ from eval.records import Limits
 
 HANGS = candidate(top="while True: pass")
 CRASHES = candidate(top="import os\nos._exit(3)")
+WRONG_BY_ITS_TEXT = HONEST + "# wrong\n"
+
+
+def nobody():
+    """Begin with no other."""
 
 
 class Trying:
@@ -40,6 +45,10 @@ class Trying:
             self.runner.load(self.code, "ModelNew")
         except FaultRaised as raised:
             self.phase = raised.phase
+
+    @property
+    def is_wrong(self):
+        return self.code is WRONG_BY_ITS_TEXT
 
     @property
     def may_be_the_company(self):
@@ -68,7 +77,7 @@ def region():
 
 
 def started(trial):
-    return Begun(None, trial, threading.Event())
+    return Begun(None, trial, threading.Event(), nobody)
 
 
 def test_what_has_begun_is_taken_as_far_as_it_came(zygote, region):
@@ -92,7 +101,7 @@ def test_it_waits_until_the_gpu_is_free_or_nobody_else_needs_it(zygote, region, 
     with baton.held():
         trial = Trying(zygote, region, HONEST)
         trial.free = threading.Event()
-        one = Begun(None, trial, trial.free)
+        one = Begun(None, trial, trial.free, nobody)
         with baton.passed_on():
             assert until(lambda: trial.waits)
         assert trial.runner is None
@@ -156,3 +165,16 @@ def test_what_nobody_asks_for_is_given_up(zygote, region, monkeypatch):
         assert one.taken() is None
         one.drop()
         assert trial.ends == 1
+
+
+@pytest.mark.parametrize(("code", "others"), [(WRONG_BY_ITS_TEXT, 1), (HONEST, 0)], ids=["wrong", "honest"])
+def test_beside_what_will_not_be_timed_the_one_after_it_begins(zygote, region, code, others):
+    begins = []
+    with baton.held():
+        trial = Trying(zygote, region, code)
+        one = Begun(None, trial, threading.Event(), lambda: begins.append(code))
+        with baton.passed_on():
+            assert until(one._done.is_set)
+        assert len(begins) == others
+        assert one.taken() is trial
+        trial.end()

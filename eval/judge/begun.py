@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from eval.judge import baton
@@ -19,9 +20,11 @@ _PATIENCE_SECONDS = 60.0
 class Begun:
     """Works from the moment it is made, while the thread that made it waits for its own candidate."""
 
-    def __init__(self, job: Job, trial: DeviceTrial, free: threading.Event) -> None:
-        """`trial` waits for `free` before it uses the GPU."""
-        self.job, self._trial, self._free = job, trial, free
+    def __init__(
+        self, job: Job, trial: DeviceTrial, free: threading.Event, then: Callable[[], None]
+    ) -> None:  # fmt: skip
+        """`trial` waits for `free` before it uses the GPU; `then` is called where it will not be timed."""
+        self.job, self._trial, self._free, self._then = job, trial, free, then
         self._failure: BaseException | None = None
         self._done, self._asked_for = threading.Event(), threading.Event()
         self._over = False
@@ -32,6 +35,8 @@ class Begun:
             try:
                 if not self._asked_for.is_set():
                     self._trial.begin()
+                    if self._trial.is_wrong:
+                        self._then()
             except BaseException as failure:  # noqa: BLE001 - its owner is whoever waits for `_done`
                 self._failure = failure
             self._done.set()

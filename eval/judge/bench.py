@@ -9,6 +9,7 @@ import contextlib
 import platform
 import sys
 import threading
+from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,8 @@ class Bench:
         self._baselines: Baselines | None = None
         self._gate = CompileGate()
         self._lookahead = Lookahead(self._zygote) if cuda else None
-        self._begun: Begun | None = None
+        self._begun: deque[Begun] = deque()
+        """The next candidates' trials: of several the last one alone may be timed."""
         self._stage = StageJudge(self._zygote, cuda=cuda, alone=self._alone)
 
     def _describe(self) -> Environment:
@@ -94,9 +96,8 @@ class Bench:
         """Try a job on one size; where it is not the only one, nothing of another begins between them."""
         from eval.judge.device_trial import Baselines
 
-        if self._begun is not None and self._begun.job == job and self._fits(job):
-            trial = self._begun.taken()
-            self._begun = None
+        if self._begun and self._begun[0].job == job and self._fits(job):
+            trial = self._begun.popleft().taken()
             if trial is not None:
                 return trial.judge()
         self._alone()
@@ -113,12 +114,11 @@ class Bench:
         return self._baselines is not None and self._baselines.fits(job)
 
     def _alone(self) -> bool:
-        """End what has begun for the next candidate; False where nothing had."""
-        if self._begun is None:
-            return False
-        self._begun.drop()
-        self._begun = None
-        return True
+        """End what has begun for the next candidates; False where nothing had."""
+        had = bool(self._begun)
+        while self._begun:
+            self._begun.popleft().drop()
+        return had
 
     def _trial(
         self, job: Job, baselines: Baselines, lookahead: Lookahead, cache: Callable[[], bytes | None],
@@ -132,19 +132,25 @@ class Bench:
         )  # fmt: skip
 
     def _release(self) -> None:
-        if self._begun is not None:
-            self._begun.go_on()
+        for one in self._begun:
+            one.go_on()
 
-    def _begin_next(self, baselines: Baselines, lookahead: Lookahead) -> None:
-        """Begin with the next candidate, where all is ready for it."""
+    def _begin_next(
+        self, baselines: Baselines, lookahead: Lookahead, free: threading.Event | None = None
+    ) -> None:  # fmt: skip
+        """Begin with the next candidate, where all is ready for it; if that is wrong, with the one after it.
+
+        The event `free` is set where the GPU is theirs; without one, `_release` says so.
+        """
         job = lookahead.next(baselines)
         if job is None:
             return
         cache, begin = partial(lookahead.compiled, job), partial(self._begin_next, baselines, lookahead)
-        free = threading.Event()
+        free = free or threading.Event()
         trial = self._trial(job, baselines, lookahead, cache, begin, partial(baton.wait_for, free))
+        then = partial(self._begin_next, baselines, lookahead, free)
         with contextlib.suppress(RuntimeError):  # there are too many threads
-            self._begun = Begun(job, trial, free)
+            self._begun.append(Begun(job, trial, free, then))
 
     def close(self) -> None:
         """End all runners."""

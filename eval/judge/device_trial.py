@@ -104,6 +104,11 @@ class DeviceTrial(Trial):
         """Tell whether what is wrong may be the work of the candidate that was tried at the same time."""
         return self._place is not None and may_be_the_company(self._fault)
 
+    @property
+    def is_wrong(self) -> bool:
+        """Tell whether it is known what is wrong with the candidate, so that there is nothing to time."""
+        return self._fault is not None and not self.may_be_the_company
+
     def judge(self) -> Verdict:
         """Return the verdict; only our own failures raise.
 
