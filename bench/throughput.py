@@ -255,7 +255,8 @@ def judged(
         "outcomes": dict(Counter(outcomes.values())), "by_candidate": [outcomes[n] for n in sorted(outcomes)],
         "judge_s_by_candidate": [took[n] for n in sorted(took)], "timed_beside": dict(timed_beside),
         "steady_s": steady(done), "steady": window(done, executor.slots),
-        "slots_busy": slots / (done[-1] * executor.slots), "gpu_busy": busy.share(start + done[0]),
+        "slots_busy": slots / (done[-1] * executor.slots),
+        "gpu_busy": busy.share(*(start + at for at in span(done, executor.slots))),
     }  # fmt: skip
     if stopped:
         raise StoppedError(found)
@@ -277,6 +278,12 @@ def window(done: list[float], slots: int) -> dict[str, float] | None:
         return None
     seconds = done[last] - done[first]
     return {"seconds": seconds, "per_minute": 60 * (last - first) / seconds}
+
+
+def span(done: list[float], slots: int) -> tuple[float, float]:
+    """Return when that window begins and ends, in s; all from the first verdict on where there is none."""
+    first, last = 2 * slots - 1, len(done) - slots
+    return (done[first], done[last]) if last > first else (done[0], done[-1])
 
 
 class Busy:
@@ -304,9 +311,9 @@ class Busy:
             rates = [pynvml.nvmlDeviceGetUtilizationRates(handle).gpu for handle in handles]
             self._samples.append((time.perf_counter(), rates))
 
-    def share(self, start: float = 0.0) -> float | None:
-        """Return the mean since `start` (`time.perf_counter`) of the GPUs that were used at all, 0 to 1."""
-        rates = [rates for at, rates in self._samples if at >= start]
+    def share(self, start: float, end: float) -> float | None:
+        """Return the mean between two times (`time.perf_counter`) of the GPUs that were used, 0 to 1."""
+        rates = [rates for at, rates in self._samples if start <= at <= end]
         used = [statistics.fmean(gpu) / 100 for gpu in zip(*rates, strict=True) if any(gpu)]
         return statistics.fmean(used) if used else None
 

@@ -18,6 +18,7 @@ from eval.runner.memory import HostMemory
 from eval.runner.sandbox import SandboxPolicy, enter
 from eval.runner.session import Session
 from eval.runner.stopwatch import Stopwatch
+from eval.runner.warm_cuda import warm_driver
 
 _START_SECONDS = 60.0
 _IDLE_SECONDS = 3600.0
@@ -48,7 +49,10 @@ def serve(socket_fd: int, output_fd: int, *pages: int) -> int:
         assert isinstance(memory, HostMemory)
         session = DrySession(memory, scratch)
     else:
-        stopwatch = Stopwatch(gate, b64decode(start["programs"])) if gate is not None else None
+        stopwatch = None
+        if gate is not None:
+            stopwatch = Stopwatch(gate, b64decode(start["programs"]))
+            warm_driver()
         session = Session(memory, scratch, channel.send, stopwatch)
     channel.send({"ready": True, **report.model_dump(mode="json")})
     return _answer_all(channel, session)

@@ -47,7 +47,9 @@ class Session:
         self._stopwatch = stopwatch
         self._source: list[str] = []
         self._module: Any = None
-        self._seal: Seal
+        still_functions()
+        self._seal = Seal()
+        self._seal.check()  # the first time it copies memory that was the parent's
         self._class = ""
         self._compiled = False
         self._instances: dict[str, Any] = {}
@@ -95,8 +97,6 @@ class Session:
         return {"keys": cache_pack.received(self._memory.base, message["size"], cache_pack.here())}
 
     def _load(self, message: dict[str, Any]) -> dict[str, Any]:
-        still_functions()
-        self._seal = Seal()
         self._module = load_module("".join(self._source), self._path, "candidate")
         self._class = message["class"]
         self._compiled = message["compile"]

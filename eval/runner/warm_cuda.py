@@ -1,6 +1,7 @@
-"""What the first launch on a GPU would compute in every runner: done once, in the parent of those with CUDA.
+"""What the first launch on a GPU would compute in every runner: once, in the parent of those with CUDA.
 
-It opens no CUDA context and starts no thread, since runners are forked from here.
+That opens no CUDA context and starts no thread, since runners are forked from it; what needs CUDA is done
+while a runner waits for its candidate.
 """
 
 from __future__ import annotations
@@ -59,6 +60,15 @@ def _keep_utilities() -> None:
         """Leave what is there."""
 
     kind.__init__ = keep
+
+
+def warm_driver() -> None:
+    """Let Triton find its driver and this process's GPU, with CUDA open: the first launch would."""
+    from triton.compiler import compiler
+    from triton.runtime import driver
+
+    driver.active.get_current_stream(driver.active.get_current_device())
+    compiler.make_backend(driver.active.get_current_target())
 
 
 def build_launcher(compiled: Any) -> None:
