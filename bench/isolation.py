@@ -43,6 +43,7 @@ assert torch.allclose(out.double(), expected, rtol=1e-5, atol=1e-5)
 NATIVE = """
 import importlib.util, json, sys, torch
 from threading import Thread
+from eval.cuda.programs import assembled
 from eval.gate import Gate, new_page
 from eval.judge.opening import Opening
 from eval.runner.stopwatch import Stopwatch
@@ -52,7 +53,7 @@ module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
 gate = Gate(new_page())
 x = torch.empty(rows, columns, device="cuda")  # the stopwatch needs a current context
-model, watch = module.ModelNew(1), Stopwatch(gate)
+model, watch = module.ModelNew(1), Stopwatch(gate, assembled())
 times = []
 with torch.no_grad():
     for _ in range(samples + 5):

@@ -203,6 +203,7 @@ class DeviceTrial(Trial):
         family = caller.families[-1]
         caller.checked_call(runner, case, signature, family, key=key, in_full=not timed, forced=None)
         if not timed:
+            self._lookahead.prepare(self._baselines, waiting=1)
             self._begin_next(dict)
             return
         self._lookahead.prepare(self._baselines, waiting=len(self._baselines.spares), most=_STARTED)
