@@ -6,6 +6,7 @@ import ast
 import platform
 import re
 import warnings
+from functools import lru_cache
 
 from eval.records import Violation
 
@@ -19,14 +20,23 @@ _MAX_BITS = 12_000
 _MANY_DIGITS = re.compile(r"0[xXoObB][0-9a-fA-F_]{3000}")
 
 
+@lru_cache(maxsize=1)
+def tree_of(code: str) -> ast.Module:
+    """Return the tree of a text, raising what Python's parser raises; nobody changes it.
+
+    The last one is kept: who takes the code out of a reply looks at the same text just before the rules do.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(code)
+
+
 def parse(code: str) -> ast.Module | Violation:
     """Return the tree, or the violation that says why there is none."""
     if len(code) > MAX_CODE_CHARS:
         return unparsable(f"the code has {len(code)} characters; at most {MAX_CODE_CHARS} are checked")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(code)
+        tree = tree_of(code)
     except SyntaxError as error:
         version = platform.python_version()
         return unparsable(f"{error.msg} (Python {version})", error.lineno, (error.offset or 1) - 1)

@@ -64,5 +64,5 @@ def _last_with_model(blocks: list[Block]) -> Block | None:
     found = [block for block in blocks if MODEL.search(block.content)]
     if len(found) > 1:
         trees = ((block, parsed(block.content)) for block in reversed(found))
-        found = [block for block, tree in trees if tree is None or defines_model(tree)][:1] or found[-1:]
+        return next((block for block, tree in trees if tree is None or defines_model(tree)), found[-1])
     return found[0] if found else None

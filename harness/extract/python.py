@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
+
+from eval.rules.source import tree_of
 
 MODEL = re.compile(r"^class\s+ModelNew\b", re.MULTILINE)
 CODE_START = re.compile(
@@ -20,9 +21,7 @@ def parsed(code: str) -> ast.Module | None:
     if len(code) > _MAX_PARSED_CHARS:
         return None
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(code)
+        return tree_of(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 
