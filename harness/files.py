@@ -6,6 +6,7 @@ import hashlib
 import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -65,6 +66,7 @@ def normalise(text: str) -> str:
     return "\n".join(line.rstrip() for line in text.splitlines()).strip("\n") + "\n"
 
 
+@lru_cache(maxsize=16)
 def text_hash(text: str) -> str:
     """Return the sha256 of the normalised text, hexadecimal."""
     return hashlib.sha256(normalise(text).encode()).hexdigest()
