@@ -29,6 +29,8 @@ class Fixed:
 
 
 Kind = Simple | Many | Fixed
+CONTAINERS = (Many, Fixed)
+"""Kinds of containers; a tuple, as it takes time to make a union at each look."""
 Env = dict[str, Kind]
 _RANK: dict[str, int] = {"plain": 0, "unknown": 1, "data": 2, "module": 3, "tensor": 4}
 _MAX_PARTS = 32
@@ -54,11 +56,11 @@ def join(first: Kind, second: Kind) -> Kind:
     """Return what a value may be that is one or the other; a tensor wins, so that joins only ever rise."""
     if first is second or first == second:
         return first
-    if isinstance(first, Many | Fixed) and isinstance(second, Many | Fixed):
+    if isinstance(first, CONTAINERS) and isinstance(second, CONTAINERS):
         return _join_containers(first, second)
-    if isinstance(first, Many | Fixed):
+    if isinstance(first, CONTAINERS):
         return first if second in {"plain", "unknown"} else second
-    if isinstance(second, Many | Fixed):
+    if isinstance(second, CONTAINERS):
         return join(second, first)
     return first if _RANK[first] >= _RANK[second] else second
 
@@ -80,7 +82,7 @@ def element(kind: Kind) -> Kind:
 
 def leaf(kind: Kind) -> Kind:
     """Return what the innermost values of a container may be."""
-    while isinstance(kind, Many | Fixed):
+    while isinstance(kind, CONTAINERS):
         kind = joined(leaf(part) for part in kind.parts) if isinstance(kind, Fixed) else kind.of
     return kind
 
@@ -93,7 +95,7 @@ def at(kind: Kind, position: int) -> Kind:
 
 
 def _depth(kind: Kind) -> int:
-    return kind.depth if isinstance(kind, Many | Fixed) else 0
+    return kind.depth if isinstance(kind, CONTAINERS) else 0
 
 
 def _join_containers(first: Many | Fixed, second: Many | Fixed) -> Kind:

@@ -63,7 +63,9 @@ def _language(candidate: Candidate) -> Iterator[Violation]:
         if path is not None and is_function_of_triton(path):
             yield violation(RULE, node, f"this asks what `{path}` is: {MODE.advice}")
     for chain in candidate.module.chains:
-        owner = chain.path.rpartition(".")[0] if chain.path is not None and chain.attributes else ""
+        if chain.path is None or not chain.attributes:
+            continue
+        owner = chain.path.rpartition(".")[0]
         if is_function_of_triton(owner) and not owner.startswith("triton.runtime."):
             yield violation(RULE, chain.node, f"this asks what `{owner}` is: {MODE.advice}")
 
@@ -81,6 +83,6 @@ def _questions(candidate: Candidate) -> Iterator[Violation]:
         right = text.right.elts if isinstance(text.right, ast.Tuple) else [text.right]
         asked += [(side, scope) for side in (text.left, *right)]
     for node, scope in asked:
-        kernel = candidate.module.kernel_of(node, scope)
-        if kernel is not None and scope.kind != "kernel":
+        kernel = candidate.module.kernel_of(node, scope) if scope.kind != "kernel" else None
+        if kernel is not None:
             yield violation(RULE, node, f"this asks what kernel `{kernel.name}` is: {MODE.advice}")

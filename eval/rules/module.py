@@ -11,6 +11,7 @@ from eval.rules.scopes import Scope, own_definition, path_of
 SPEC_FUNCTIONS = ("get_inputs", "get_init_inputs")
 """Functions of a problem file that an answer must not hold; each has a rule of its own name."""
 Node = TypeVar("Node", bound=ast.AST)
+_STORED = (ast.Store, ast.Del)
 
 
 class Chain:
@@ -26,7 +27,7 @@ class Chain:
         self.attributes = attributes
         self.scope = scope
         self.called = called
-        stored = isinstance(getattr(node, "ctx", None), ast.Store | ast.Del)
+        stored = isinstance(getattr(node, "ctx", None), _STORED)
         self.context: Literal["load", "store"] = "store" if stored else "load"
         self.path: str | None = None
         """The imported path that it spells, if it does."""

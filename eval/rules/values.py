@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from eval.rules.candidate import Candidate
-from eval.rules.kinds import Env, Fixed, Kind, Many, at, element, join, joined, many
+from eval.rules.kinds import CONTAINERS, Env, Kind, at, element, join, joined, many
 from eval.rules.scopes import Binding, Scope, own_definition
 
 _MAX_BASES = 8
@@ -97,7 +97,7 @@ class Values:
         if isinstance(operator, ast.MatMult) or left == "tensor" or right == "tensor":
             self.note(node, f"the operator `{_SYMBOLS[operator.__class__]}` computes on a tensor")
             return "tensor"
-        if isinstance(left, Many | Fixed) or isinstance(right, Many | Fixed):
+        if isinstance(left, CONTAINERS) or isinstance(right, CONTAINERS):
             return many(join(element(left), element(right)))
         return join(left, right)
 

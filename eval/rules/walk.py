@@ -77,14 +77,14 @@ class _Walker:
         self.stack.extend([(node, scope, depth + 1) for node in nodes][::-1])
 
     def push_fields(self, node: ast.AST, scope: Scope, depth: int) -> None:
-        children: list[ast.AST | None] = []
-        for field in _fields(node.__class__):
+        stack, depth = self.stack, depth + 1
+        for field in _fields_backwards(node.__class__):
             value = getattr(node, field, None)
             if value.__class__ is list:
-                children.extend(live(value) if field in _BLOCKS else value)
+                children = live(value) if field in _BLOCKS else value
+                stack.extend([(child, scope, depth) for child in reversed(children)])
             elif isinstance(value, ast.AST):
-                children.append(value)
-        self.push(children, scope, depth)
+                stack.append((value, scope, depth))
 
     def name(self, node: ast.Name, scope: Scope, _depth: int) -> None:
         if isinstance(node.ctx, ast.Load):
@@ -302,9 +302,10 @@ _NOT_LISTED = frozenset({ast.Name, ast.Attribute, ast.keyword, ast.alias, ast.ar
 _FIELDS: dict[type[ast.AST], tuple[str, ...]] = {}
 
 
-def _fields(kind: type[ast.AST]) -> tuple[str, ...]:
+def _fields_backwards(kind: type[ast.AST]) -> tuple[str, ...]:
+    """Return the fields to look at, the last one first: what is put on a stack last comes off first."""
     if kind not in _FIELDS:
-        _FIELDS[kind] = tuple(field for field in kind._fields if field not in _SKIPPED_FIELDS)
+        _FIELDS[kind] = tuple(field for field in kind._fields[::-1] if field not in _SKIPPED_FIELDS)
     return _FIELDS[kind]
 
 
