@@ -188,7 +188,8 @@ def _values(
 
 
 def _numbers(originals: Iterable[Settings], config: Settings, param: str) -> list[int]:
-    same = [original for original in originals if original.blocks() == config.blocks()]
+    blocks = config.blocks()
+    same = [original for original in originals if original.blocks() == blocks]
     values = [original.values.get(param, DEFAULTS.get(param)) for original in same]
     return [value for value in values if isinstance(value, int)]
 

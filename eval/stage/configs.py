@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import warnings
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
 from eval.base import Record
@@ -66,6 +67,7 @@ class Tuned(Record):
     """None where they are computed."""
 
 
+@lru_cache(maxsize=1024)
 def is_block(name: str) -> bool:
     """Tell whether a meta-parameter is a block size by its name."""
     return "BLOCK" in name.upper() or "TILE" in name.upper()
