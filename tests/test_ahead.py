@@ -13,7 +13,7 @@ pytest.importorskip("triton", reason="needs the extra `eval`")
 from eval.dry_launch import H100
 from eval.dry_launch.compiling import AheadCompiler, Target
 from eval.dry_launch.launcher import properties
-from eval.judge.ahead import MOST_ANNOUNCED, Ahead
+from eval.judge.ahead import MOST_ANNOUNCED, Ahead, job_key
 from eval.judge.faults import BrokenJudgeError
 from eval.judge.lookahead import Lookahead
 from eval.judge.processes import Zygote
@@ -178,6 +178,17 @@ def test_what_was_compiled_stays_with_its_job_until_that_has_its_verdict(ahead):
         lookahead.begin(third)  # what had begun beside another did not come
         assert lookahead.compiled(second) is None
         lookahead._ahead = None
+
+
+def test_what_has_begun_is_not_to_come_and_keeps_what_was_compiled():
+    first, second, third = work(TUNED), work(HONEST), work(WRONG)
+    with closing(Zygote(cuda=False)) as runners:
+        lookahead = Lookahead(runners)
+        lookahead._announced = [second, third]
+        lookahead._compiled = {job_key(second): b"second", job_key(third): b"third"}
+        lookahead.begin(first, [second])
+        assert lookahead._following == [third]
+        assert (lookahead.compiled(second), lookahead.compiled(third)) == (b"second", None)
 
 
 def test_nothing_is_done_for_code_that_is_refused_and_little_for_what_never_comes(ahead):

@@ -178,3 +178,42 @@ def test_beside_what_will_not_be_timed_the_one_after_it_begins(zygote, region, c
         assert len(begins) == others
         assert one.taken() is trial
         trial.end()
+
+
+class UnluckyError(Exception):
+    """Stands for a failure of ours that nobody foresaw."""
+
+
+@pytest.mark.parametrize(
+    ("failure", "lost"),
+    [(UnluckyError(), False), (BrokenJudgeError("it lives on"), True)],
+    ids=["ours", "broken"],
+)
+def test_what_is_known_of_one_is_not_lost_where_the_one_after_it_cannot_begin(zygote, region, failure, lost):
+    def fail():
+        raise failure
+
+    with baton.held():
+        trial = Trying(zygote, region, WRONG_BY_ITS_TEXT)
+        one = Begun(None, trial, threading.Event(), fail)
+        with baton.passed_on():
+            assert until(one._done.is_set)
+        if lost:
+            with pytest.raises(BrokenJudgeError):
+                one.taken()
+        else:
+            assert one.taken() is trial
+        trial.end()
+
+
+def test_what_is_dropped_begins_nobody(zygote, region):
+    begins = []
+    with baton.held():
+        trial = Trying(zygote, region, WRONG_BY_ITS_TEXT)
+        trial.free = threading.Event()
+        one = Begun(None, trial, trial.free, lambda: begins.append(1))
+        with baton.passed_on():
+            assert until(lambda: trial.waits)
+        one.drop()
+        assert not begins
+        assert trial.ends == 1

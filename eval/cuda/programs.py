@@ -72,7 +72,8 @@ class Programs:
     def hold(self, stream: int, gate: int, wanted: int) -> None:
         """Hold the stream until the word at `gate` is `wanted` or more, with no program on the device.
 
-        So other processes have the whole device meanwhile, where `wait` takes its share of their time.
+        So others have the whole device meanwhile, where `wait` takes its share of their time. It waits for
+        ever, but for that a runner ends with its judge.
         """
         call(
             self._lib, "cuStreamWaitValue32_v2", ctypes.c_void_p(stream), _U64(gate), _U32(wanted),

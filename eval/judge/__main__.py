@@ -15,6 +15,7 @@ import contextlib
 import json
 import os
 import queue
+import resource
 import signal
 import sys
 import threading
@@ -31,12 +32,14 @@ if TYPE_CHECKING:
     from eval.judge.bench import Bench
 
 _PATIENCE_SECONDS = 10.0
+_OPEN_FILES = 4096
 
 
 def main() -> None:
     """Serve jobs until stdin ends."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever the reference prints must not look like a verdict
+    _allow_files()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     jobs: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -52,6 +55,14 @@ def main() -> None:
             last = bool(answer["last"])
             answers.write(json.dumps(answer) + "\n")
             answers.flush()
+
+
+def _allow_files() -> None:
+    """Raise the soft limit of open files: on a GPU each region has a descriptor for each of its pieces."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 @contextlib.contextmanager

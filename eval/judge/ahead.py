@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MOST_ANNOUNCED = 6
 _MOST_WORKERS = 16
 _SPARED_CORES = 2
-"""For the judge and for the runner that it is timing."""
+"""For the judge and for the runner that it is timing; another may queue its turn meanwhile."""
 _PATIENCE_SECONDS, _COMPILING_SECONDS = 4.0, 60.0
 """How long a job's turn waits for its own compilation: while the candidate is still being run, where it may
 hang, and while the compiler is at work, which by several processes it is faster than in the runner."""

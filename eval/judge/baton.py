@@ -1,4 +1,4 @@
-"""Two of the judge's threads take turns: while one waits for a runner, the other goes on.
+"""The judge's threads take turns: while one waits for a runner, another goes on.
 
 Nothing of the judge's state has to be safe against threads, since one of them works at a time, and torch's
 default dtype and generators are never changed across a wait.
@@ -26,7 +26,7 @@ _here = _Here()
 
 @contextlib.contextmanager
 def held() -> Iterator[None]:
-    """Work: the other thread does not, until this one waits or is through."""
+    """Work: no other thread does, until this one waits or is through."""
     _take()
     try:
         yield

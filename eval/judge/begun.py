@@ -1,8 +1,12 @@
-"""The next candidate's trial, begun in a thread of its own while the verdict on this one is finished."""
+"""The next candidate's trial, begun in a thread of its own while the verdict on this one is finished.
+
+Where that is wrong, the one after it begins in a thread of its own, too.
+"""
 
 from __future__ import annotations
 
 import threading
+import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -27,7 +31,7 @@ class Begun:
         self.job, self._trial, self._free, self._then = job, trial, free, then
         self._failure: BaseException | None = None
         self._done, self._asked_for = threading.Event(), threading.Event()
-        self._over = False
+        self._over, self._goes_on = False, True
         threading.Thread(target=self._work, daemon=True).start()
 
     def _work(self) -> None:
@@ -35,14 +39,23 @@ class Begun:
             try:
                 if not self._asked_for.is_set():
                     self._trial.begin()
-                    if self._trial.is_wrong:
-                        self._then()
             except BaseException as failure:  # noqa: BLE001 - its owner is whoever waits for `_done`
                 self._failure = failure
+            self._go_on_to_another()
             self._done.set()
         if not self._asked_for.wait(_PATIENCE_SECONDS):
             with baton.held():
                 self._give_up()
+
+    def _go_on_to_another(self) -> None:
+        """Begin with the one after it, where this one will not be timed."""
+        try:
+            if self._failure is None and self._goes_on and self._trial.is_wrong:
+                self._then()
+        except BrokenJudgeError as failure:
+            self._failure = failure
+        except Exception:  # noqa: BLE001 - it shows again when that one is tried alone
+            traceback.print_exc()
 
     def _give_up(self) -> None:
         if not self._asked_for.is_set() and self._failure is None:
@@ -85,6 +98,7 @@ class Begun:
             BrokenJudgeError: something may be left of it.
 
         """
+        self._goes_on = False
         self._trial.interrupt()
         self._wait()
         if not self._over and self._failure is None:

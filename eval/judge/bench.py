@@ -85,7 +85,7 @@ class Bench:
             tried = Trial(job, self._zygote, self._environment, self._gate).judge()
             return self._stage.decided(job, tried)
         with baton.held():
-            self._lookahead.begin(job)
+            self._lookahead.begin(job, [one.job for one in self._begun if one.job != job])
             try:
                 tried = tried_on_all(job, partial(self._tried, self._lookahead, has_one_size(job)))
             finally:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Beside(NamedTuple):
-    """The next one loads its candidate as soon as it begins, and calls it once it may use the GPU."""
+    """The next one loads its candidate as soon as it begins, and calls it once the GPU is free."""
 
     begin: Callable[[], None]
     """Begin with the next candidate: nothing that is scored is timed any more."""

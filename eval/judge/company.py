@@ -1,7 +1,7 @@
-"""Which failures may be the work of another candidate that was tried at the same time.
+"""Which failures may be the work of other candidates that were tried at the same time.
 
-That one may take time, cores and memory, on the GPU too, for want of which anything may fail that runs, and
-what comes after it. It reaches no value that this one computes, and no word of its text.
+They may take time, cores and memory, on the GPU too, for want of which anything may fail that runs, and
+what comes after it. They reach no value that this one computes, and no word of its text.
 """
 
 from __future__ import annotations

@@ -76,6 +76,10 @@ class Conversation:
             self._send({**message, "nonce": nonce})
         return nonce
 
+    def begin_waiting(self) -> None:
+        """Let the time for its answers begin now: it was asked ahead of its turn."""
+        self._answer_deadline = time.monotonic() + self._seconds_left()
+
     def answer(self, nonce: str) -> dict[str, Any]:
         """Wait for an answer to the request that has this nonce.
 

@@ -204,7 +204,8 @@ class DeviceTrial(Trial):
         caller.checked_call(runner, case, signature, family, key=key, in_full=not timed, forced=None)
         if not timed:
             self._lookahead.prepare(self._baselines, waiting=1)
-            self._begin_next(dict)
+            self._neighbour.begin()
+            self._neighbour.release()
             return
         self._lookahead.prepare(self._baselines, waiting=len(self._baselines.spares), most=_STARTED)
         candidate = Contestant("candidate", runner, region, caller, key, trusted=False)

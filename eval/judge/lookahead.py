@@ -6,6 +6,7 @@ A word too many, or one that is not kept, costs time and nothing else.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import torch
@@ -33,22 +34,23 @@ class Lookahead:
         self._job: Job | None = None
         self._following: list[Job] = []
         self._compiled: dict[str, bytes | None] = {}
-        """What was compiled for the job that has come, and for the one that began beside it, by key."""
+        """What was compiled for the job that has come, and for those that began beside it, by key."""
 
     def announce(self, job: Job) -> None:
         """Take note of a job that may come soon, the soonest first."""
         self._announced.append(job)
         if self._ahead is None and spare_cores() and compiler_is_here():
             self._ahead = Ahead(this_gpu(), spare_cores())
-        if self._ahead is not None:
+        if self._ahead is not None and self._compiled.get(job_key(job)) is None:
             with contextlib.suppress(OSError):
                 self._ahead.announce(job)
 
-    def begin(self, job: Job) -> None:
-        """Say which job has come; the others that were announced are still to come."""
-        self._job, key = job, job_key(job)
-        self._compiled = {key: self._compiled[key]} if key in self._compiled else {}
-        self._following = [one for one in self._announced if one != job]
+    def begin(self, job: Job, begun: Collection[Job] = ()) -> None:
+        """Say which job has come; others that were announced and have not `begun` are still to come."""
+        self._job = job
+        keys = {job_key(one) for one in (job, *begun)}
+        self._compiled = {key: data for key, data in self._compiled.items() if key in keys}
+        self._following = [one for one in self._announced if one != job and one not in begun]
         self._announced = []
 
     def next(self, baselines: Baselines) -> Job | None:

@@ -93,7 +93,7 @@ class Standby:
         self._collect()
         region.clear()
         torch.cuda.synchronize()
-        with suppress(BrokenJudgeError, CudaDriverError):
+        with suppress(BrokenJudgeError, CudaDriverError, OSError):
             runner = Runner(self._zygote, region, limits, cuda=True, wait=False)
             self._waiting.append(_Waiting(runner, limits, region))
 

@@ -45,6 +45,7 @@ class TimedTurn:
 
     def admit(self) -> None:
         """Let the GPU turn to what the runner queues: nothing of it has begun."""
+        self._runner.begin_waiting()
         self._opening.admit()
 
     def queue(self) -> list[Any] | None:

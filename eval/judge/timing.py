@@ -184,9 +184,9 @@ class TimingSession:
         """Let each take a turn; `then` is whose turn the next one is, where that is known."""
         self._inputs.next_round()
         for contestant, following in zip(order, [*order[1:], then], strict=False):
-            self._ask(contestant)
             if following is not None and self._may_queue(following, contestant):
-                self._ask(following)
+                self._ask(following)  # first: if that fails, the candidate has not been asked for anything
+            self._ask(contestant)
             with _blamed_on(contestant):
                 self._turn(contestant, self._asked.pop(contestant))
 
@@ -203,7 +203,7 @@ class TimingSession:
         if contestant in self._asked:
             return
         with _blamed_on(contestant):
-            cover = self._inputs.cover(contestant)
+            cover = self._inputs.cover(contestant, self.calls)
             asked = [contestant.caller.named(self._case, call) for call in range(self.calls)]
             batch = asked if asked != contestant.asked else None
             question = {"op": "timed", "key": contestant.key, "batch": batch}

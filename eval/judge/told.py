@@ -34,7 +34,7 @@ def untrusted_details(
         details["kernels"] = kernel_shares(raw.get("kernels"), own)
         configs, chosen = config_times(runner.ask_plain({"op": "timings"}).get("timings"))
         details |= {"configs": configs, "chosen": chosen}
-    except FaultRaised:
+    except (FaultRaised, torch.OutOfMemoryError):  # the next candidate may take memory by now
         return details
     return details
 

@@ -54,12 +54,12 @@ class TurnInputs:
             self._family, self._contents = _random.choice(self._dense), object()
         self._rounds += 1
 
-    def cover(self, contestant: Contestant) -> Cover:
-        """Make ready for a turn that is not asked for yet: nothing of an earlier one is left to find."""
+    def cover(self, contestant: Contestant, calls: int) -> Cover:
+        """Make ready for a turn of `calls` that is not asked for yet: nothing of an earlier one is left."""
         state = contestant.caller.renew(contestant.runner, contestant.key)
         if contestant.trusted:
-            return Cover([OPEN_KEY] * contestant.calls, None, state)
-        hiding = Hiding(contestant.region, contestant.calls)
+            return Cover([OPEN_KEY] * calls, None, state)
+        hiding = Hiding(contestant.region, calls)
         contestant.region.poison(contestant.runner.live)
         torch.cuda.synchronize()
         return Cover(hiding.keys, hiding, state)

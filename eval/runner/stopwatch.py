@@ -43,7 +43,7 @@ class Stopwatch:
     ) -> list[float]:  # fmt: skip
         """Run each of `works` once and return the time of each in ms.
 
-        `hidden` are the inputs of each. Nothing reaches the GPU before it is this runner's turn, so that
+        `hidden` are the inputs of each. None of it begins before it is this runner's turn, so that
         another may be timed while this one queues. All is queued before the judge opens the gate for the
         first, so that no launch is waited for; the L2 then holds clean lines of other memory before each
         work, as Nsight Compute has it. `queued` is called with the results before the judge hears that it may
