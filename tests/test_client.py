@@ -1,6 +1,7 @@
 """The judge's own life: it is replaced where it breaks, ends with its caller, and leaves nothing behind."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -222,3 +223,18 @@ def test_an_executor_that_is_interrupted_waits_for_nothing():
     assert all(future.done() for future in futures)
     assert sum(future.cancelled() for future in futures) == 2
     assert isinstance(futures[0].exception(), JudgeFailedError)
+
+
+FILES = """
+import resource
+from eval.judge.__main__ import _allow_files
+_allow_files()
+print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+"""
+
+
+def test_the_judge_may_open_as_many_files_as_the_regions_of_a_gpu_have_pieces():
+    wanted = min(4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+    words = ["sh", "-c", 'ulimit -S -n 64 && exec "$@"', "sh", sys.executable, "-c", FILES]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert int(done.stdout) == wanted
