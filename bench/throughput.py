@@ -21,17 +21,15 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
-from importlib.util import find_spec
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from eval.devices import cuda_devices
+from naive import naive_seconds
+from steady import Busy, rate, steady, window
+
 from eval.records import BaselinesMode
 from eval.rules import check_code, static_verdict
 from harness.executors import Executor, open_executor
@@ -43,38 +41,6 @@ from harness.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent
 PROBLEM, STAGE, GPU = "cumsum_exclusive", "final_micro_tuning", "4090"
-NAIVE = """
-import importlib.util, json, sys, torch
-def load(name, path):
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-reference, candidate = load("reference", sys.argv[1]), load("candidate", sys.argv[2])
-for name, value in json.loads(sys.argv[3]).items():
-    setattr(reference, name, value)
-args = reference.get_init_inputs()
-model, new = reference.Model(*args).cuda(), candidate.ModelNew(*args).cuda()
-right = True
-with torch.no_grad():
-    for seed in range(5):
-        torch.manual_seed(seed)
-        inputs = [x.cuda() if isinstance(x, torch.Tensor) else x for x in reference.get_inputs()]
-        right &= torch.allclose(model(*inputs), new(*inputs), rtol=1e-2, atol=1e-2)
-    flush = torch.empty(256 << 20, dtype=torch.uint8, device="cuda")
-    times = []
-    for function in (new, model):
-        events = []
-        for _ in range(100):
-            flush.zero_()
-            start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-            start.record(); function(*inputs); end.record()
-            events.append((start, end))
-        torch.cuda.synchronize()
-        times.append(sorted(a.elapsed_time(b) for a, b in events)[50])
-print(json.dumps({"right": right, "ms": times}))
-"""
-"""What a first harness does: a fresh process, inputs made on the CPU, 100 calls of each with a flush."""
 
 
 def main() -> None:
@@ -192,7 +158,9 @@ def gpu(options: argparse.Namespace) -> dict[str, Any]:
 
     found = with_judges(open_executor(options.executor, "cuda", gpus=options.gpus), measure)
     count = options.naive if found["candidates"] == found["of"] else 0
-    naive = naive_seconds([candidate_code(text) for text in wanted[:count]], options.size)
+    naive = naive_seconds(
+        load_problem(PROBLEM).problem, [candidate_code(text) for text in wanted[:count]], options.size
+    )
     ratio = statistics.median(naive) / found["steady_s"]["median"] if naive else None
     return {
         "size": options.size,
@@ -249,96 +217,26 @@ def judged(
                     raise
                 stopped = True
         slots = sum(state.busy_s for state in executor.states()) - before
+    within = window(done, executor.slots)
+    looked_at = within or range(len(done))
     found = {
         "candidates": len(done), "of": len(replies), "slots": executor.slots, "seconds": done[-1],
         "per_minute": 60 * len(done) / done[-1], "first_s": done[0],
         "outcomes": dict(Counter(outcomes.values())), "by_candidate": [outcomes[n] for n in sorted(outcomes)],
         "judge_s_by_candidate": [took[n] for n in sorted(took)], "timed_beside": dict(timed_beside),
-        "steady_s": steady(done), "steady": window(done, executor.slots),
+        "steady_s": steady(done), "steady": rate(done, within),
         "slots_busy": slots / (done[-1] * executor.slots),
-        "gpu_busy": busy.share(*(start + at for at in span(done, executor.slots))),
+        "gpu_busy": busy.share(start + done[looked_at[0]], start + done[looked_at[-1]]),
     }  # fmt: skip
     if stopped:
         raise StoppedError(found)
     return found
 
 
-def steady(done: list[float]) -> dict[str, float]:
-    """Seconds between one verdict and the next, those that came together counted apart."""
-    gaps = sorted(after - before for before, after in pairwise(done)) or [done[0]]
-    mean = (done[-1] - done[0]) / max(1, len(done) - 1)
-    last = min(len(gaps) - 1, round(0.95 * len(gaps)))
-    return {"median": statistics.median(gaps), "mean": mean, "percentile_95": gaps[last]}
-
-
-def window(done: list[float], slots: int) -> dict[str, float] | None:
-    """Candidates a minute while all slots are at work: from two verdicts a slot until the list runs dry."""
-    first, last = 2 * slots - 1, len(done) - slots
-    if last <= first:
-        return None
-    seconds = done[last] - done[first]
-    return {"seconds": seconds, "per_minute": 60 * (last - first) / seconds}
-
-
-def span(done: list[float], slots: int) -> tuple[float, float]:
-    """Return when that window begins and ends, in s; all from the first verdict on where there is none."""
-    first, last = 2 * slots - 1, len(done) - slots
-    return (done[first], done[last]) if last > first else (done[0], done[-1])
-
-
-class Busy:
-    """Samples how often the GPUs run kernels, by NVML; knows nothing where there is none."""
-
-    def __enter__(self) -> Self:
-        self._samples: list[tuple[float, list[int]]] = []
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._sample)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _sample(self) -> None:
-        if find_spec("pynvml") is None or not cuda_devices():
-            return
-        import pynvml
-
-        pynvml.nvmlInit()
-        handles = [pynvml.nvmlDeviceGetHandleByUUID(device.selector) for device in cuda_devices()]
-        while not self._over.wait(0.1):
-            rates = [pynvml.nvmlDeviceGetUtilizationRates(handle).gpu for handle in handles]
-            self._samples.append((time.perf_counter(), rates))
-
-    def share(self, start: float, end: float) -> float | None:
-        """Return the mean between two times (`time.perf_counter`) of the GPUs that were used, 0 to 1."""
-        rates = [rates for at, rates in self._samples if start <= at <= end]
-        used = [statistics.fmean(gpu) / 100 for gpu in zip(*rates, strict=True) if any(gpu)]
-        return statistics.fmean(used) if used else None
-
-
 def accepted(text: str) -> bool:
     """Tell whether the output rules let the code of a reply run."""
     found = extract(text)
     return isinstance(found, Candidate) and static_verdict(check_code(found.code, mode="strict")) is None
-
-
-def naive_seconds(codes: list[str], size: str) -> list[float]:
-    """Seconds of a naive harness for each candidate, start to end; interrupted, of those that were done."""
-    problem = load_problem(PROBLEM).problem
-    constants = next(profile.constants for profile in problem.sizes if profile.name == size)
-    seconds: list[float] = []
-    with suppress(KeyboardInterrupt), tempfile.TemporaryDirectory() as folder:
-        reference, candidate = Path(folder, "reference.py"), Path(folder, "candidate.py")
-        reference.write_text(problem.reference)
-        for code in codes:
-            candidate.write_text(code)
-            start = time.perf_counter()
-            words = [sys.executable, "-c", NAIVE, str(reference), str(candidate), json.dumps(constants)]
-            subprocess.run(words, check=False, capture_output=True)
-            seconds.append(time.perf_counter() - start)
-    return seconds
 
 
 def sample_replies() -> list[str]:

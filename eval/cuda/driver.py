@@ -172,8 +172,8 @@ class SharedMemory:
         """Return new descriptors, one a piece, in their order; the caller closes them.
 
         Raises:
-            CudaDriverError: the driver, or the limit of open files, does not allow it.
-            OSError: the limit of open files does not allow it.
+            CudaDriverError: the driver does not allow it.
+            OSError: the limit of open files does not.
 
         """
         if not self._exported:

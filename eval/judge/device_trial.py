@@ -6,7 +6,6 @@ What comes before the official size may be done while the verdict on the candida
 from __future__ import annotations
 
 import time
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -220,7 +219,11 @@ class DeviceTrial(Trial):
         timing = timing.model_copy(update={"baselines_drift": turns.drift})
         if turns.drift is None and timing.stable:
             self._baselines.session_times.keep(timing.samples_ms, timing.clock["place_half_width"])
-        details = self._begin_next(partial(untrusted_details, runner, caller, case, key, self._kernels))
+        self._neighbour.begin()
+        try:
+            details = untrusted_details(runner, caller, case, key, self._kernels)
+        finally:
+            self._neighbour.release()
         timing = timing.model_copy(update=details)
         self._common["timing"] = timing
         self._common["guarantees"] = self._common["guarantees"].model_copy(update={"clock_audit": True})
@@ -233,14 +236,6 @@ class DeviceTrial(Trial):
                 "what the memory's pins and the matrix units allow",
                 "hard_limit",
             )
-
-    def _begin_next(self, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """Begin with the next candidate, which has the GPU to itself only once what is to be measured is."""
-        self._neighbour.begin()
-        try:
-            return measure()
-        finally:
-            self._neighbour.release()
 
     def _take_turns(self, candidate: Contestant) -> _Turns:
         """Time the candidate beside all baselines, or beside a canary where their times may be kept."""
