@@ -33,16 +33,26 @@ def test_a_tree_is_the_process_and_its_descendants(family):
     assert len(members) == 2
 
 
+def test_those_of_a_tree_are_found_by_their_parents(family):
+    _, grandchild = processes.tree(family)
+    pids = {1, os.getppid(), os.getpid(), family, grandchild}
+    assert processes.members(os.getpid(), pids) == {os.getpid(), family, grandchild}
+    assert processes.members(family, pids) == {family, grandchild}
+    assert processes.members(family, ()) == set()
+    assert processes.members(0, pids) is None  # no such process, so nothing is told of it
+
+
 def test_usage_counts_memory_and_tasks_of_all(family):
     used = processes.usage(family)
     assert 64 * MIB <= used.resident_bytes < 1024 * MIB
     assert used.tasks == 2
-    assert processes.resident_bytes(family) >= 64 * MIB
+    assert processes.usage(family, most_tasks=1).tasks == 2
 
 
 def test_shared_pages_are_counted_once(family):
     alone = processes.usage(processes.tree(family)[1]).resident_bytes
     assert processes.usage(family).resident_bytes < alone + 32 * MIB
+    assert processes.usage(family, most_tasks=1).resident_bytes >= alone
 
 
 def test_a_tree_that_is_gone_uses_nothing():

@@ -68,15 +68,19 @@ def _held(before: Clocks, after: Clocks) -> dict[str, float]:
 
 
 def busy(
-    running: Collection[int] | None, worked: Collection[int] | None, own: int, family: Collection[int]
+    running: Collection[int] | None,
+    worked: Collection[int] | None,
+    own: int,
+    family: Collection[int] | None,
 ) -> bool | None:
     """Tell whether a process that is none of ours used the GPU; None where that cannot be known.
 
     `running` have a context on it and `worked` did something since; `own` is this process, which has a
     context too: where NVML does not list it, it hides processes or numbers them for another namespace.
-    `family` are `own` and those below it; without any of them this system does not tell who is whose child.
+    `family` are `own` and those of `running` below it; None where this system does not tell who is whose
+    child.
     """
-    if running is None or own not in running or set(family) <= {own}:
+    if running is None or own not in running or family is None:
         return None
     others = set(running) - set(family)
     if not others:

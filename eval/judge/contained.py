@@ -25,8 +25,7 @@ from eval.runner.sandbox import (
     folder_bytes,
     kill_tree,
     remove_folder,
-    resident_bytes,
-    tasks,
+    usage,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -180,10 +179,10 @@ class Contained:
         self._watched_at = time.monotonic()
         self.printed.drain()
         if self._cgroup is None:
-            members = tasks(self.pid)
-            self._require(members <= _WATCHED_TASKS, f"{members} processes and threads")
-            used = resident_bytes(self.pid)
-            self._require(used <= self._limits.host_memory_gb * 1e9, f"{used / 1e9:.1f} GB of memory")
+            used = usage(self.pid, _WATCHED_TASKS)
+            self._require(used.tasks <= _WATCHED_TASKS, f"{used.tasks} processes and threads")
+            used_gb = used.resident_bytes / 1e9
+            self._require(used_gb <= self._limits.host_memory_gb, f"{used_gb:.1f} GB of memory")
         if "private_scratch" in self.report.missing:
             taken = folder_bytes(self._folder)
             self._require(taken <= _SCRATCH_BYTES, f"{taken / 1e9:.1f} GB in its scratch folder")

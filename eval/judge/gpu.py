@@ -13,7 +13,7 @@ from eval.judge import conditions
 from eval.judge.measured import TF32, copy_bytes_a_second
 from eval.judge.nvml import device_nvml
 from eval.judge.peak import core_flops_a_second, flops_a_second
-from eval.runner.processes import tree
+from eval.runner.processes import members
 
 _HARD_MARGIN = 0.95
 _SM_CLOCK, _MEMORY_CLOCK, _GPU_SENSOR = 1, 2, 0
@@ -70,7 +70,8 @@ def conditions_since(before: Mapping[str, Any]) -> dict[str, Any]:
     if nvml is None or not now:
         return now
     worked = nvml.worked(before["at_us"]) if before else None
-    return now | {"busy": conditions.busy(nvml.running(), worked, os.getpid(), tree(os.getpid()))}
+    running, own = nvml.running(), os.getpid()
+    return now | {"busy": conditions.busy(running, worked, own, members(own, running or ()))}
 
 
 def copy_gb_per_s() -> float:

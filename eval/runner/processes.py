@@ -3,7 +3,7 @@
 import contextlib
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +14,8 @@ _ROUNDS = 100
 _MOST_MEMBERS = 1024
 """A tree that forks faster than it is read has no end; nobody may have as many as this."""
 _KIB = 1024
+_PRIVATE, _SHARES = ("RssAnon", "RssShmem"), ("Pss_Anon", "Pss_Shmem")
+_STATUS = ("Threads", *_PRIVATE)
 
 
 class Usage(NamedTuple):
@@ -46,46 +48,55 @@ def _children(pid: int) -> Iterator[int]:
                 yield from map(int, (thread / "children").read_text().split())
 
 
-def usage(pid: int) -> Usage:
+def members(root: int, pids: Iterable[int]) -> set[int] | None:
+    """Return which of `pids` are in the tree of `root`; None where this system does not tell a parent.
+
+    That takes a look at a few files, where to walk a tree of many threads takes one at each.
+    """
+    if _parent(root) is None:
+        return None
+    return {pid for pid in pids if pid == root or root in _ancestors(pid)}
+
+
+def _ancestors(pid: int) -> Iterator[int]:
+    for _ in range(_MOST_MEMBERS):
+        parent = _parent(pid)
+        if not parent:
+            return
+        pid = parent
+        yield pid
+
+
+def _parent(pid: int) -> int | None:
+    return _fields(Path(f"/proc/{pid}/status"), ("PPid",)).get("PPid")
+
+
+def usage(pid: int, most_tasks: int | None = None) -> Usage:
     """Measure a process tree; one that is gone uses nothing.
 
-    Memory of files on disk is not counted, memory that several of them share once.
+    Memory of files on disk is not counted, memory that several of them share once. It takes long to find out
+    what they share, so where they are more than `most_tasks` it is counted for each.
     """
-    members = tree(pid)
-    measure = _private_bytes if len(members) == 1 else _proportional_bytes
-    return Usage(sum(map(measure, members)), sum(map(_threads, members)))
+    said = {member: _fields(Path(f"/proc/{member}/status"), _STATUS) for member in tree(pid)}
+    private = {member: _KIB * sum(said[member].get(name, 0) for name in _PRIVATE) for member in said}
+    tasks = sum(fields.get("Threads", 0) for fields in said.values())
+    if len(said) == 1 or (most_tasks is not None and tasks > most_tasks):
+        return Usage(sum(private.values()), tasks)
+    return Usage(sum(_proportional_bytes(member, alone) for member, alone in private.items()), tasks)
 
 
-def tasks(pid: int) -> int:
-    """Count the processes and threads of a tree; it takes a hundredth of measuring their memory."""
-    return sum(map(_threads, tree(pid)))
-
-
-def resident_bytes(pid: int) -> int:
-    """Return the bytes of memory in use by a process tree, files on disk aside."""
-    return usage(pid).resident_bytes
-
-
-def _fields(path: Path, names: tuple[str, ...]) -> list[int]:
+def _fields(path: Path, names: tuple[str, ...]) -> dict[str, int]:
     try:
         lines = path.read_text().splitlines()
     except OSError:
-        return []
+        return {}
     pairs = (line.split(":", 1) for line in lines if ":" in line)
-    return [int(value.split()[0]) for name, value in pairs if name in names]
+    return {name: int(value.split()[0]) for name, value in pairs if name in names}
 
 
-def _private_bytes(pid: int) -> int:
-    return _KIB * sum(_fields(Path(f"/proc/{pid}/status"), ("RssAnon", "RssShmem")))
-
-
-def _proportional_bytes(pid: int) -> int:
-    shares = _fields(Path(f"/proc/{pid}/smaps_rollup"), ("Pss_Anon", "Pss_Shmem"))
-    return _KIB * sum(shares) if shares else _private_bytes(pid)
-
-
-def _threads(pid: int) -> int:
-    return sum(_fields(Path(f"/proc/{pid}/status"), ("Threads",)))
+def _proportional_bytes(pid: int, private_bytes: int) -> int:
+    shares = _fields(Path(f"/proc/{pid}/smaps_rollup"), _SHARES)
+    return _KIB * sum(shares.values()) if shares else private_bytes
 
 
 def kill_tree(pid: int, cgroup: Cgroup | None = None) -> None:

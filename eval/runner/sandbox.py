@@ -13,7 +13,7 @@ from eval.records import Record
 from eval.runner import allowed, capabilities, landlock, linux, namespaces, rlimits, seccomp
 from eval.runner.cgroup import Cgroup
 from eval.runner.namespaces import Fork, fork_contained
-from eval.runner.processes import Usage, hide_from_same_user, kill_tree, resident_bytes, tasks, usage
+from eval.runner.processes import Usage, hide_from_same_user, kill_tree, usage
 from eval.runner.scratch import folder_bytes, remove_folder
 
 __all__ = [
@@ -28,8 +28,6 @@ __all__ = [
     "hide_from_same_user",
     "kill_tree",
     "remove_folder",
-    "resident_bytes",
-    "tasks",
     "usage",
 ]
 
