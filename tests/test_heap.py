@@ -39,6 +39,11 @@ class HeapMachine(RuleBasedStateMachine):
         del self.taken[at]
         self.heap.release(at)
 
+    @rule()
+    def renew(self):
+        self.heap.renew()
+        self.furthest = max((at + self.rounded(at) for at in self.taken), default=START)
+
     def gaps(self):
         edges = [START, *(edge for at in sorted(self.taken) for edge in (at, at + self.rounded(at))), END]
         return list(zip(edges[::2], edges[1::2], strict=True))
@@ -67,7 +72,7 @@ class HeapMachine(RuleBasedStateMachine):
         assert self.heap.peak_bytes == self.peak
 
     @invariant()
-    def what_is_untouched_lies_behind_all_that_was_ever_taken(self):
+    def what_is_untouched_lies_behind_all_that_was_taken_since(self):
         left = [[self.furthest, END - self.furthest]] if self.furthest < END else []
         assert self.heap.untouched() == left
 

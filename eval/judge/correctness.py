@@ -196,6 +196,7 @@ class Correctness:
         key = self.prepare_instance(case)
         self._caller.renew(self._runner, key)
         prepared = self._caller.prepare(case, self._caller.usual)
+        self._caller.poison(self._runner)
         reply = self._runner.call(key, prepared.message, forced=0, guard=True)
         self._check_operators(reply.facts)
 

@@ -91,7 +91,7 @@ class Runner(Conversation):
         self, key: str, inputs: list[dict[str, Any]], *, forced: int | None = None, hold: bool = False,
         suppress: bool = False, guard: bool = False,
     ) -> CallReply:  # fmt: skip
-        """Call an instance once.
+        """Call an instance once, its memory poisoned before.
 
         Raises:
             FaultRaised: it raised, died, took too long, or answered with something else.

@@ -74,8 +74,12 @@ class ArenaMemory:
             for tensor in outputs
         ]
 
+    def poisoned(self) -> None:
+        """Take note that the judge has filled what was not `live`: it is as good as never used."""
+        self._heap.renew()
+
     def live(self) -> list[list[int]]:
-        """Blocks of the heap that the judge leaves as they are: in use, or poisoned before and never used."""
+        """Blocks of the heap that the judge leaves as they are: in use, or not used since it was poisoned."""
         return [*self._heap.untouched(), *self._heap.live()]
 
     @property

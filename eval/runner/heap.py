@@ -20,7 +20,7 @@ class Heap:
 
     def __init__(self, start: int, end: int) -> None:
         self._free = [(start, end)]
-        self._top, self._end = start, end
+        self._start, self._top, self._end = start, start, end
         self._used: dict[int, tuple[int, int]] = {}
         self.peak_bytes = 0
         self.used_bytes = 0
@@ -66,8 +66,12 @@ class Heap:
                 merged.append((at, end))
         self._free = merged
 
+    def renew(self) -> None:
+        """Count what nobody holds as never given out."""
+        self._top = max((high for _, high in self._used.values()), default=self._start)
+
     def untouched(self) -> list[list[int]]:
-        """Return what has never been given out, behind all that has, as ``[offset, bytes]``."""
+        """Return what has not been given out since `renew`, behind all that has, as ``[offset, bytes]``."""
         return [[self._top, self._end - self._top]] if self._top < self._end else []
 
     def live(self) -> list[list[int]]:

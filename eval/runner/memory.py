@@ -58,6 +58,9 @@ class HostMemory:
             at = (at + count + 63) // 64 * 64
         return described
 
+    def poisoned(self) -> None:
+        """Take note of it; here new memory is filled by torch."""
+
     def live(self) -> list[list[int]]:
         """Blocks in use; on the CPU the judge poisons nothing here."""
         return []

@@ -157,6 +157,7 @@ class Session:
         return self._seen[key]
 
     def _call(self, message: dict[str, Any]) -> dict[str, Any]:
+        self._memory.poisoned()
         try:
             report, self._held = self._report(self._result_of(message))
         finally:
@@ -199,6 +200,7 @@ class Session:
         soon as all is queued.
         """
         assert self._stopwatch is not None
+        self._memory.poisoned()
         model = self._instances[message["key"]]
         if message["batch"] is not None:
             self._batch = message["batch"]
