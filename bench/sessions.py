@@ -13,6 +13,7 @@ from eval.judge.regions import DeviceRegion, bytes_needed
 from eval.judge.result import build_timing
 from eval.judge.runner import Runner
 from eval.judge.timing import TimingSession
+from eval.judge.told import UntrustedDetails
 from eval.records import Job, Limits, Timing
 
 FOR_LONG = Limits(seconds=3600)
@@ -76,13 +77,11 @@ class Ring:
 
     def profiled(self) -> float | None:
         """Device time of one call of the candidate by torch's profiler (CUPTI), in ms, caches as they are."""
-        candidate = self.contestants[0]
-        candidate.caller.renew(candidate.runner, candidate.key)
-        prepared = candidate.caller.prepare(self.baselines.case, candidate.caller.dense[0])
-        torch.cuda.synchronize()
-        question = {"op": "profile", "key": candidate.key, "inputs": prepared.message, "repeat": 5}
-        kernels = candidate.runner.ask_plain(question).get("kernels")
-        return sum(kernel["ms"] for kernel in kernels) if kernels else None
+        candidate, lines = self.contestants[0], self.baselines
+        told = UntrustedDetails(candidate.runner)
+        told.profile(candidate.caller, lines.case, candidate.key)
+        kernels = told.fields(()).get("kernels")
+        return sum(kernel.ms for kernel in kernels) if kernels else None
 
     def close(self) -> None:
         """End the runners and give the memory back."""

@@ -22,7 +22,7 @@ from eval.judge.result import build_timing, corrected, unsettled
 from eval.judge.session_times import DRIFT_LIMIT, Kept
 from eval.judge.standby import Place, seed
 from eval.judge.timing import TimingSession
-from eval.judge.told import untrusted_details
+from eval.judge.told import UntrustedDetails
 from eval.judge.trial import Trial, fault_of
 from eval.judge.weights import transfer_bytes
 
@@ -206,24 +206,24 @@ class DeviceTrial(Trial):
             self._neighbour.begin()
             self._neighbour.release()
             return
-        self._lookahead.prepare(self._baselines, waiting=len(self._baselines.spares), most=_STARTED)
         candidate = Contestant("candidate", runner, region, caller, key, trusted=False)
         turns = self._take_turns(candidate)
         contestants = turns.contestants
         if not turns.session.checked_in_full:  # of calls so long that their time was over before that turn
             caller.checked_call(runner, case, signature, caller.dense[0], key=key, forced=None)
-        timing = build_timing(
-            self._job, self._baselines, turns.session, candidate, contestants, turns.clocks, turns.kept,
-            turns.again,
-        )  # fmt: skip
-        timing = timing.model_copy(update={"baselines_drift": turns.drift})
-        if turns.drift is None and timing.stable:
-            self._baselines.session_times.keep(timing.samples_ms, timing.clock["place_half_width"])
+        told = UntrustedDetails(runner)
         self._neighbour.begin()
         try:
-            details = untrusted_details(runner, caller, case, key, self._kernels)
+            timing = build_timing(
+                self._job, self._baselines, turns.session, candidate, contestants, turns.clocks, turns.kept,
+                turns.again,
+            )  # fmt: skip
+            told.profile(caller, case, key)
         finally:
             self._neighbour.release()
+        if turns.drift is None and timing.stable:
+            self._baselines.session_times.keep(timing.samples_ms, timing.clock["place_half_width"])
+        details = {"baselines_drift": turns.drift, **told.fields(self._kernels)}
         timing = timing.model_copy(update=details)
         self._common["timing"] = timing
         self._common["guarantees"] = self._common["guarantees"].model_copy(update={"clock_audit": True})
@@ -295,7 +295,8 @@ class DeviceTrial(Trial):
             case, signature, [candidate, *contestants], self._baselines.nulls,
             first=candidate.usual_ms is None,
         )  # fmt: skip
-        before = gpu.clocks()
+        before = gpu.clocks()  # which takes long while runners open CUDA
+        self._lookahead.prepare(self._baselines, waiting=len(self._baselines.spares), most=_STARTED)
         session.run(candidate, target, _BUDGET_SECONDS, self._baselines.most_calls)
         return _Turns(session, contestants, (before, gpu.conditions_since(before)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,29 +15,44 @@ if TYPE_CHECKING:
     from eval.judge.reference import CaseReference
     from eval.judge.runner import Runner
 
-_REPEAT = 3
+_CALLS = 3
 _MOST_ROWS = 64
 
 
-def untrusted_details(
-    runner: Runner, caller: Caller, case: CaseReference, key: str, own: tuple[str, ...]
-) -> dict[str, Any]:  # fmt: skip
-    """Return kernel shares and configuration times of a candidate, as fields of `Timing`.
+class UntrustedDetails:
+    """Kernel shares and configuration times of a candidate; what its runner does not say is not there."""
 
-    `own` are names of its kernels; what the runner does not say is not there.
-    """
-    details: dict[str, Any] = {}
-    try:
-        caller.renew(runner, key)
-        prepared = caller.prepare(case, caller.dense[0])
-        torch.cuda.synchronize()
-        raw = runner.ask_plain({"op": "profile", "key": key, "inputs": prepared.message, "repeat": _REPEAT})
-        details["kernels"] = kernel_shares(raw.get("kernels"), own)
-        configs, chosen = config_times(runner.ask_plain({"op": "timings"}).get("timings"))
-        details |= {"configs": configs, "chosen": chosen}
-    except (FaultRaised, torch.OutOfMemoryError):  # the next candidate may take memory by now
-        return details
-    return details
+    def __init__(self, runner: Runner) -> None:
+        """Have the runner open its profiler, and do not wait for it: that does not touch the GPU."""
+        self._runner = runner
+        self._opened: str | None = None
+        self._profiled = False
+        with suppress(FaultRaised):
+            self._opened = runner.question({"op": "open_profile"})
+
+    def profile(self, caller: Caller, case: CaseReference, key: str) -> None:
+        """Have it call the candidate a few times under the profiler, with nobody beside it on the GPU."""
+        if self._opened is None:
+            return
+        with suppress(FaultRaised, torch.OutOfMemoryError):  # the next candidate may take memory by now
+            self._runner.answer(self._opened)
+            caller.renew(self._runner, key)
+            prepared = caller.prepare(case, caller.dense[0])
+            torch.cuda.synchronize()
+            message = {"op": "profile", "key": key, "inputs": prepared.message, "calls": _CALLS}
+            self._runner.ask_plain(message)
+            self._profiled = True
+
+    def fields(self, own: tuple[str, ...]) -> dict[str, Any]:
+        """Return what it tells as fields of `Timing`; `own` are names of the candidate's kernels."""
+        if not self._profiled:
+            return {}
+        try:
+            raw = self._runner.ask_plain({"op": "details"})
+        except FaultRaised:
+            return {}
+        configs, chosen = config_times(raw.get("timings"))
+        return {"kernels": kernel_shares(raw.get("kernels"), own), "configs": configs, "chosen": chosen}
 
 
 def kernel_shares(raw: Any, own: tuple[str, ...]) -> tuple[KernelTime, ...]:

@@ -21,6 +21,7 @@ from eval.runner import cache_pack, outputs
 from eval.runner.arena import ArenaMemory
 from eval.runner.configs import ConfigPlan
 from eval.runner.guard import OperatorLog
+from eval.runner.kernel_times import KernelTimes
 from eval.runner.launches import constants_of
 from eval.runner.load import describe, load_module
 from eval.runner.memory import HostMemory, OutputTooLargeError
@@ -65,15 +66,16 @@ class Session:
         self._earlier: list[tuple[int, int]] = []
         self._given: list[tuple[int, int]] = []
         self._log: OperatorLog | None = None
+        self._kernel_times: KernelTimes | None = None
 
     def answer(self, message: dict[str, Any]) -> dict[str, Any]:
         """Answer one request; what the candidate raises becomes an ``error``."""
         operations = {
             "load": self._load, "instance": self._instance, "call": self._call, "timed": self._timed,
-            "null": self._null, "timings": self._timings,
-            "profile": self._profile, "source": self._take_source, "lacks": self._lacks,
-            "adopt": self._adopt,
-            "state": self._write_state, "cache": self._fill_cache, "seen": self._tell_seen,
+            "null": self._null, "open_profile": self._open_profile, "profile": self._profile,
+            "details": self._details, "source": self._take_source, "lacks": self._lacks,
+            "adopt": self._adopt, "state": self._write_state, "cache": self._fill_cache,
+            "seen": self._tell_seen,
         }  # fmt: skip
         phase = {"load": "import", "instance": "init"}.get(message["op"], "run")
         try:
@@ -276,17 +278,24 @@ class Session:
         ms = self._stopwatch.beside_spins(message["count"], message["spin_ns"], describe)
         return {"ms": ms, "facts": self._facts()}
 
-    def _timings(self, _message: dict[str, Any]) -> dict[str, Any]:
-        return {"timings": self._plan.times()[:64]}
+    def _open_profile(self, _message: dict[str, Any]) -> dict[str, Any]:
+        self._kernel_times = KernelTimes()
+        return {}
 
     def _profile(self, message: dict[str, Any]) -> dict[str, Any]:
-        from eval.runner.stopwatch import kernel_times
-
+        assert self._kernel_times is not None
         model, inputs = self._instances[message["key"]], self._inputs(message["inputs"])
         self._held = []
         self._plan.forced, self._plan.suppress = None, False
         with torch.no_grad():
-            return {"kernels": kernel_times(lambda: model(*inputs), message["repeat"])}
+            self._kernel_times.run(partial(model, *inputs), message["calls"])
+        return {}
+
+    def _details(self, _message: dict[str, Any]) -> dict[str, Any]:
+        """Say what the profile shows, and what the tuner has measured."""
+        assert self._kernel_times is not None
+        kernel_times, self._kernel_times = self._kernel_times, None
+        return {"kernels": kernel_times.rows(), "timings": self._plan.times()[:64]}
 
 
 def _ranges(spans: Iterable[Span]) -> list[tuple[int, int]]:

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 
     from eval.gate import Gate
 
-_NAME_CHARS = 120
-_MOST_KERNELS = 64
-
 Span = tuple[int, int, int]
 """An input that is hidden: its number, its device address, its bytes."""
 
@@ -91,21 +88,3 @@ def _stream() -> int:
 
 def _event() -> Any:
     return torch.cuda.Event(enable_timing=True)
-
-
-def kernel_times(work: Callable[[], Any], repeat: int) -> list[dict[str, Any]]:
-    """Device time by kernel over one call in ms, the mean of `repeat` calls, longest first."""
-    from torch.profiler import ProfilerActivity, profile
-
-    work()
-    torch.cuda.synchronize()
-    with profile(activities=[ProfilerActivity.CUDA]) as profiler:
-        for _ in range(repeat):
-            work()
-        torch.cuda.synchronize()
-    rows = [
-        {"name": event.key[:_NAME_CHARS], "ms": event.self_device_time_total / 1000 / repeat}
-        for event in profiler.key_averages()
-        if event.self_device_time_total > 0
-    ]
-    return sorted(rows, key=lambda row: -row["ms"])[:_MOST_KERNELS]
