@@ -50,6 +50,7 @@ def test_some_blocks_lie_all_over_and_apart(rows):
         assert blocks
         assert all(0 <= block.start < block.stop <= rows for block in blocks)
         assert all(a.stop <= b.start for a, b in pairwise(blocks))
+        assert len(set(map(len, blocks))) == 1
         assert sum(map(len, blocks)) <= max(64, rows // 32)
 
 
@@ -71,13 +72,16 @@ def test_a_quick_look_holds_no_more_than_a_block_or_a_row(shape):
 
 
 @pytest.mark.parametrize("overlap", [0, 1, 3])
-def test_what_is_gathered_and_kept_are_the_rows_of_the_blocks(overlap):
+@pytest.mark.parametrize("last", [50, 97, 99, 100])
+def test_what_is_gathered_and_kept_are_the_rows_of_the_blocks(overlap, last):
     rows = torch.arange(100).unsqueeze(1)
-    blocks = [range(2, 5), range(5, 6), range(90, 100 - overlap)]
+    blocks = [range(2, 5), range(5, 8), range(last - 3, last)]
     wanted = [row for block in blocks for row in block]
     behind = gathered(rows, blocks, overlap)
-    answer = behind[: len(behind) - overlap]
-    assert answer[places(blocks, overlap)].flatten().tolist() == wanted
+    assert behind.flatten().tolist() == [
+        row for block in blocks for row in range(block.start, min(block.stop + overlap, 100))
+    ]
+    assert behind[places(blocks, overlap, rows.device)].flatten().tolist() == wanted
     assert [row_at(blocks, index) for index in range(len(wanted))] == wanted
 
 

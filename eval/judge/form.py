@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from eval.judge.reference import Signature
     from eval.judge.runner import CallReply, Facts, OneCall
 
+_BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+
 
 def check_form(reply: CallReply | OneCall, wanted: Signature) -> None:
     """Structure, exact types, shapes and dtypes of what came back.
@@ -69,11 +71,9 @@ def check_inputs(prepared: Prepared, *, in_full: bool = True) -> None:
 
 
 def _bits(tensor: torch.Tensor) -> torch.Tensor:
-    """Reinterpret floats as integers, so that NaN equals itself and -0.0 is not 0.0."""
-    views = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
-    if tensor.dtype.is_floating_point:
-        return tensor.view(views[tensor.dtype.itemsize])
-    return tensor
+    """Reinterpret elements as integers, so that NaN equals itself and -0.0 is not 0.0."""
+    kind = _BITS.get(tensor.dtype.itemsize)
+    return tensor.view(kind) if kind is not None else tensor
 
 
 def _show(items: list[Any]) -> str:

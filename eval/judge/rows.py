@@ -22,7 +22,10 @@ def all_blocks(output: torch.Tensor) -> list[range]:
 
 
 def some_blocks(output: torch.Tensor, overlap: int = 0) -> list[range]:
-    """Draw one small block from each of equal parts of the rows; each is read with `overlap` rows more."""
+    """Draw one small block from each of equal parts of the rows, all of a size.
+
+    Each is read with `overlap` rows more.
+    """
     rows = output.shape[0]
     affordable = max(1, _LOOKED_AT // max(output.numel() // rows, 1))
     count = min(_PLACES, rows, max(1, affordable // (1 + overlap)))
@@ -30,26 +33,31 @@ def some_blocks(output: torch.Tensor, overlap: int = 0) -> list[range]:
     drawn = []
     for part in range(count):
         start, stop = rows * part // count, rows * (part + 1) // count
-        first = start + secrets.randbelow(max(1, stop - start - size + 1))
-        drawn.append(range(first, min(first + size, stop)))
+        first = start + secrets.randbelow(stop - start - size + 1)
+        drawn.append(range(first, first + size))
     return drawn
 
 
 def gathered(tensor: torch.Tensor, blocks: list[range], overlap: int = 0) -> torch.Tensor:
     """Return the rows of each block, and the `overlap` rows behind it, one behind another."""
-    return torch.cat([tensor[block.start : block.stop + overlap] for block in blocks])
+    starts = [block.start for block in blocks]
+    rows = _numbers(starts, len(blocks[0]) + overlap, tensor.device)
+    beyond = blocks[-1].stop + overlap - tensor.shape[0]
+    return tensor.index_select(0, rows[:-beyond] if beyond > 0 else rows)
 
 
-def places(blocks: list[range], overlap: int) -> torch.Tensor:
+def places(blocks: list[range], overlap: int, device: torch.device) -> torch.Tensor:
     """Return which rows of an answer to `gathered` inputs are those of the blocks.
 
     The others mix rows of two blocks.
     """
-    found, start = [], 0
-    for block in blocks:
-        found.append(torch.arange(start, start + len(block)))
-        start += len(block) + overlap
-    return torch.cat(found)
+    size = len(blocks[0])
+    return _numbers([number * (size + overlap) for number in range(len(blocks))], size, device)
+
+
+def _numbers(starts: list[int], size: int, device: torch.device) -> torch.Tensor:
+    """Return `size` numbers from each of `starts` on: blocks are all of a size."""
+    return (torch.tensor(starts).to(device)[:, None] + torch.arange(size, device=device)).flatten()
 
 
 def row_at(blocks: list[range], index: int) -> int:

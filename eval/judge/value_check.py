@@ -78,7 +78,7 @@ class ValueCheck:
         inputs = [
             gathered(x, blocks, overlap) if isinstance(x, torch.Tensor) else x for x in prepared.private
         ]
-        kept = places(blocks, overlap).to(outputs[0].device)
+        kept = places(blocks, overlap, outputs[0].device)
         right = [one.rows(kept) for one in self._tolerance.right(case, inputs, prepared.state)]
         worst = self._tolerance.worst(right, [gathered(output, blocks) for output in outputs])
         return _at_row(worst, row_at(blocks, worst.index[0])) if worst is not None else None
