@@ -18,7 +18,7 @@ from eval.records import (
     Violation,
 )
 
-EVALUATOR_VERSION = "11"
+EVALUATOR_VERSION = "12"
 """Raised whenever the same candidate could get another verdict."""
 
 __all__ = [

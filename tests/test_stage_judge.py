@@ -1,6 +1,9 @@
 """The stage track where the text alone does not decide it: both codes are run, in the interpreter and dry."""
 
+from contextlib import closing
+
 import pytest
+from judge_work import HONEST
 
 from eval.records import Incorrect, Job, Passed, Rejected, Tracks, Violation
 from harness.problems import load_problem
@@ -10,8 +13,10 @@ from harness.prompts.dry import dry_occupancy
 pytest.importorskip("torch")
 pytest.importorskip("triton")
 
+from eval.judge.bench import Bench
 from eval.judge.processes import Zygote
 from eval.judge.stage import StageJudge
+from eval.stage.account import Counts, accounts_for, of_turn
 
 PROBLEM = load_problem("cumsum_exclusive")
 CODE = PROBLEM.current_code
@@ -124,6 +129,64 @@ def test_what_did_not_pass_is_on_no_track(judge):
     found = Violation(rule="imports", track="open", severity="error", message="no", line=1)
     refused = Rejected(reason="output_rules", violations=(found,), tracks=Tracks(open=False, stage=False))
     assert decided(judge, CODE, refused) == refused
+
+
+UNSAID = edited(("    return y\n", "    reversed(y)\n    return y\n"))
+"""An operator that the rules allow and that no text shows: by its text alone this keeps to the stage."""
+
+
+def test_a_text_that_does_not_account_for_what_ran_is_not_believed(judge):
+    assert decided(judge, UNSAID).tracks.stage is True
+    job = Job(problem=PROBLEM.problem, code=UNSAID, current_code=CODE, stage_rules=STAGE, timing=False)
+    with closing(Bench(cuda=False)) as bench:
+        verdict = bench.judge(job)
+        assert bench.judge(job.model_copy(update={"code": CODE})).tracks == Tracks(open=True, stage=True)
+    assert (verdict.tracks, broken(verdict)) == (Tracks(open=True, stage=False), {"scope"})
+    assert any("`flip`" in found.message for found in verdict.violations)
+
+
+KERNEL = "_cumsum_rowwise_kernel"
+
+
+def counts(launches=None, operators=None, configs=3):
+    every = (launches or {KERNEL: 1}, {"cat": 1, "fill": 1} | (operators or {}), {KERNEL: configs})
+    return Counts(*(frozenset(one.items()) for one in every))
+
+
+@pytest.mark.parametrize(
+    ("seen", "fits"),
+    [
+        ([], True),
+        ([counts()], True),
+        ([counts({KERNEL: 0})], True),
+        ([counts(), counts({KERNEL: 2})], False),
+        ([counts({KERNEL: 1, "other": 1})], False),
+        ([counts(configs=4)], False),
+        ([counts(operators={"copy": 2})], True),
+        ([counts(operators={"copy": 3})], False),
+        ([counts(operators={"cat": 2})], False),
+        ([counts(operators={"flip": 1})], False),
+    ],
+)
+def test_calls_are_held_against_the_text(seen, fits):
+    assert accounts_for(CODE, seen) is fits
+
+
+def test_operators_that_others_call_are_passed_over():
+    seen = [counts(operators={"copy": 3})]
+    assert accounts_for(CODE, seen, passed_over=("copy",))
+    assert not accounts_for(CODE, seen, passed_over=("cat",))
+
+
+@pytest.mark.parametrize(("launches", "fits"), [(0, True), (8, True), (9, False), (16, False), (1, True)])
+def test_calls_of_a_turn_are_held_against_it_too(launches, fits):
+    assert accounts_for(CODE, of_turn(8, {KERNEL: launches}.items())) is fits
+
+
+def test_a_launch_that_is_made_on_every_way_is_missed():
+    none = Counts(frozenset(), frozenset(), frozenset())
+    assert accounts_for(HONEST, [none._replace(launches=frozenset({("affine", 1)}))])
+    assert not accounts_for(HONEST, [none])
 
 
 def test_a_dry_launch_shows_the_occupancy_of_the_current_code():

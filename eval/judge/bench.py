@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from eval.judge.device_trial import Baselines, DeviceTrial
+    from eval.stage.account import Counts
 
 
 class Bench:
@@ -50,6 +51,8 @@ class Bench:
         self._begun: deque[Begun] = deque()
         """The next candidates' trials: of several the last one alone may be timed."""
         self._stage = StageJudge(self._zygote, cuda=cuda, alone=self._alone)
+        self._counts: set[Counts] = set()
+        """What calls of the candidate that was tried last did."""
 
     def _describe(self) -> Environment:
         versions = self._zygote.versions
@@ -82,15 +85,20 @@ class Bench:
 
         """
         if self._lookahead is None:
-            tried = Trial(job, self._zygote, self._environment, self._gate).judge()
-            return self._stage.decided(job, tried)
+            tried = self._judged(Trial(job, self._zygote, self._environment, self._gate))
+            return self._stage.decided(job, tried, self._counts)
         with baton.held():
             self._lookahead.begin(job, [one.job for one in self._begun if one.job != job])
             try:
                 tried = tried_on_all(job, partial(self._tried, self._lookahead, has_one_size(job)))
             finally:
                 self._lookahead.end()
-            return self._stage.decided(job, tried)
+            return self._stage.decided(job, tried, self._counts)
+
+    def _judged(self, trial: Trial) -> Verdict:
+        verdict = trial.judge()
+        self._counts = trial.counts
+        return verdict
 
     def _tried(self, lookahead: Lookahead, only_size: bool, job: Job) -> Verdict:
         """Try a job on one size; where it is not the only one, nothing of another begins between them."""
@@ -99,7 +107,7 @@ class Bench:
         if self._begun and self._begun[0].job == job and self._fits(job):
             trial = self._begun.popleft().taken()
             if trial is not None:
-                return trial.judge()
+                return self._judged(trial)
         self._alone()
         if self._baselines is None or not self._baselines.fits(job):
             if self._baselines is not None:
@@ -108,7 +116,7 @@ class Bench:
                 self._baselines = None
             self._baselines = Baselines(job, self._zygote, spares=only_size)
         begin = partial(self._begin_next, self._baselines, lookahead) if only_size else _nothing
-        return self._trial(job, self._baselines, lookahead, lookahead.cache, begin, _at_once).judge()
+        return self._judged(self._trial(job, self._baselines, lookahead, lookahead.cache, begin, _at_once))
 
     def _fits(self, job: Job) -> bool:
         return self._baselines is not None and self._baselines.fits(job)

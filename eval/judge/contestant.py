@@ -42,6 +42,8 @@ class Contestant:
         """The inputs that its calls were last asked for with, which it knows."""
         self.told: tuple[list[Any], list[list[TensorDesc]]] = [], []
         """What it said last of its outputs, and where they lie by that: mostly it says the same again."""
+        self.launched: set[tuple[int, frozenset[tuple[str, int]]]] = set()
+        """How often it launched each kernel in a turn of so many calls, each kind of turn once."""
         self.event_ms: list[float] = []
         """Mean over the calls of a turn of what the runner's events say, by turn: the judge's clock knows no
         calls."""

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from eval.judge.contents import CLIFF, GIVEN, NEAR, ONE_SIGN
 from eval.judge.faults import FaultRaised, failed, rejected
 from eval.judge.form import check_form
-from eval.judge.library import compute_operators
+from eval.judge.library import compute_operators, operator_families
 from eval.judge.proposals import MIXED
 from eval.plain import encode
 from eval.records import Incorrect, VariantResult
+from eval.stage.account import Counts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +58,8 @@ class Correctness:
         self.launched: frozenset[str] = frozenset()
         """Names of the kernels that ran on the deciding cases, as the runner tells them."""
         self.calls = 0
+        self.counts: set[Counts] = set()
+        """What calls did, each kind of call once."""
         self.seen: Seen | None = None
         """Launches of the deciding cases, where the runner interprets them."""
 
@@ -173,6 +176,7 @@ class Correctness:
         self.calls += 1
         self.configs |= facts.configs
         self._launched |= set(facts.launched)
+        self.counts.add(_counts(facts))
 
     def _family(self) -> str:
         """Deal the families like cards, so that none is left out by luck."""
@@ -243,6 +247,11 @@ class Correctness:
                 detail=raised.detail[:_DETAIL_CHARS],
             )
         return VariantResult(case=case.case.name, status="passed")
+
+
+def _counts(facts: Facts) -> Counts:
+    operators = operator_families(facts.operators or {})
+    return Counts(*(frozenset(one.items()) for one in (facts.launched, operators, facts.configs)))
 
 
 def _moderate(cases: list[CaseReference]) -> list[CaseReference]:

@@ -25,6 +25,7 @@ from eval.judge.timing import TimingSession
 from eval.judge.told import UntrustedDetails
 from eval.judge.trial import Trial, fault_of
 from eval.judge.weights import transfer_bytes
+from eval.stage.account import of_turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -209,6 +210,7 @@ class DeviceTrial(Trial):
         candidate = Contestant("candidate", runner, region, caller, key, trusted=False)
         turns = self._take_turns(candidate)
         contestants = turns.contestants
+        self.counts.update(*(of_turn(*turn) for turn in candidate.launched))
         if not turns.session.checked_in_full:  # of calls so long that their time was over before that turn
             caller.checked_call(runner, case, signature, caller.dense[0], key=key, forced=None)
         told = UntrustedDetails(runner)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from eval.stage.events import family
+
 _MOVES = frozenset(
     """
     empty empty_like empty_strided empty_permuted new_empty new_empty_strided new_zeros new_ones new_full
@@ -32,3 +34,13 @@ def operator_name(full: str) -> str | None:
     """Return ``cat`` for ``aten.cat.default``; None for what is no operator of torch's own."""
     match = _NAME.match(full)
     return match.group(1) if match is not None else None
+
+
+def operator_families(operators: dict[str, int]) -> dict[str, int]:
+    """Return calls by family; allocation and views are no matter of a stage."""
+    counts: dict[str, int] = {}
+    for full, count in operators.items():
+        name = family(operator_name(full) or full)
+        if name is not None:
+            counts[name] = counts.get(name, 0) + count
+    return counts

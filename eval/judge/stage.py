@@ -11,7 +11,7 @@ from eval.dry_launch.records import H100, KernelBuild
 from eval.judge.calls import Caller
 from eval.judge.correctness import Correctness
 from eval.judge.faults import FaultRaised
-from eval.judge.library import operator_name
+from eval.judge.library import operator_families
 from eval.judge.processes import Zygote
 from eval.judge.proposals import references
 from eval.judge.reference import CaseReference, size_case
@@ -19,13 +19,13 @@ from eval.judge.regions import DeviceRegion, HostRegion, Region, bytes_needed
 from eval.judge.runner import Runner
 from eval.judge.weights import transfer_bytes
 from eval.records import Passed, Tracks, Verdict
+from eval.stage.account import Counts, accounts_for
 from eval.stage.check import SCOPE, StageReport, check_stage
 from eval.stage.configs import DEFAULTS, Settings
-from eval.stage.events import family
 from eval.stage.sides import Launched, Ran
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from eval.records import Job
 
@@ -36,6 +36,8 @@ _KEPT = 64
 _How = Literal["dry", "suppressed", "called"]
 _ON_A_GPU: tuple[_How, ...] = ("called",)
 _INTERPRETED: tuple[_How, ...] = ("suppressed", "called")
+_OF_THE_INTERPRETER = ("copy",)
+"""Families of operators by which it hands tensors to kernels, and takes them back."""
 
 
 class StageJudge:
@@ -60,18 +62,23 @@ class StageJudge:
         if self._dry is not None:
             self._dry.close()
 
-    def decided(self, job: Job, verdict: Verdict) -> Verdict:
+    def decided(self, job: Job, verdict: Verdict, seen: Collection[Counts] = ()) -> Verdict:
         """Return the verdict with the violations of the stage, and `tracks.stage` where it passed.
 
-        What broke a rule of every track, or is no code, is left as it is.
+        What broke a rule of every track, or is no code, is left as it is. `seen` is what calls of the
+        candidate did: a text that does not account for it is not believed.
         """
         refused = any(found.severity == "error" for found in verdict.violations)
         if job.stage_rules is None or job.rules == "off" or refused:
             return verdict
         report = check_stage(job.code, job.current_code, job.stage_rules)
-        if isinstance(verdict, Passed) and report.legal is None:
-            self._alone()
-            report = self._by_running(job, report)
+        if isinstance(verdict, Passed) and report.legal is not False:
+            by_text = accounts_for(job.code, seen, () if self._cuda else _OF_THE_INTERPRETER)
+            if not by_text:
+                report = check_stage(job.code, job.current_code, job.stage_rules, by_text=False)
+            if report.legal is None:
+                self._alone()
+                report = self._by_running(job, report, by_text=by_text)
         legal = report.legal if isinstance(verdict, Passed) else False
         return verdict.model_copy(
             update={
@@ -80,7 +87,7 @@ class StageJudge:
             }
         )
 
-    def _by_running(self, job: Job, report: StageReport) -> StageReport:
+    def _by_running(self, job: Job, report: StageReport, *, by_text: bool) -> StageReport:
         assert job.stage_rules is not None
         scope, rest = SCOPE in report.undecided, set(report.undecided) - {SCOPE}
         current = job.current_code
@@ -92,7 +99,9 @@ class StageJudge:
                 for ran, code in zip(rans, codes, strict=True)
             ]
         before = rans[1] if current is not None else None
-        return check_stage(job.code, current, job.stage_rules, ran=rans[0], current_ran=before)
+        return check_stage(
+            job.code, current, job.stage_rules, ran=rans[0], current_ran=before, by_text=by_text
+        )
 
     def _called_alike(self, job: Job, codes: list[str]) -> list[Ran]:
         """Call each; in the interpreter, which copies what kernels are given, without any launch at first.
@@ -137,7 +146,7 @@ class StageJudge:
                 return Ran()
             finally:
                 runner.kill()
-        return Ran(operators=_families(facts.operators or {}), launches=facts.launched)
+        return Ran(operators=operator_families(facts.operators or {}), launches=facts.launched)
 
     def _region(self, case: CaseReference) -> Region:
         kind = DeviceRegion if self._cuda else HostRegion
@@ -163,16 +172,6 @@ def _output_bytes(case: CaseReference) -> int:
             elements *= size
         total += elements * dtype.itemsize + 64
     return total
-
-
-def _families(operators: dict[str, int]) -> dict[str, int]:
-    """Return calls by family; allocation and views are no matter of a stage."""
-    counts: dict[str, int] = {}
-    for full, count in operators.items():
-        name = family(operator_name(full) or full)
-        if name is not None:
-            counts[name] = counts.get(name, 0) + count
-    return counts
 
 
 def _as_launched(build: KernelBuild) -> Launched:

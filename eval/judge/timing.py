@@ -237,6 +237,7 @@ class TimingSession:
             end_ns = time.monotonic_ns()
             event_ms, facts = turn.end()
         check_facts(facts)
+        contestant.launched.add((self.calls, frozenset(facts.launched.items())))
         contestant.late_turns += not turn.queued
         contestant.record(event_ms)
         contestant.done_ms.append((turn.done_ns - turn.shown_ns) / 1e6 / self.calls)

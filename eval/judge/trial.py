@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from eval.dry_launch.gate import CompileGate
     from eval.judge.processes import Zygote
     from eval.judge.reference import CaseReference
+    from eval.stage.account import Counts
 
 _OUTPUT_FACTOR = 3
 _LAYOUT_FACTOR = 2
@@ -54,6 +55,8 @@ class Trial:
             "candidate_hash": hashlib.sha256(job.code.encode()).hexdigest(),
             "size": self._size_name(),
         }
+        self.counts: set[Counts] = set()
+        """What calls on the deciding cases did, and those that were timed."""
         self._kernels: tuple[str, ...] = ()
         """Names of the candidate's kernels, by its text."""
         self._start = time.monotonic()
@@ -178,6 +181,7 @@ class Trial:
         correctness = Correctness(Caller(self._job.problem, region), runner, guard=self._job.audits)
         try:
             correctness.decide(cases)
+            self.counts |= correctness.counts
         finally:
             parities = {weights.parity for weights in runner.weights.values()} - {None}
             if parities:

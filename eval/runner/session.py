@@ -210,7 +210,7 @@ class Session:
         batch = [self._inputs(items) for items in self._batch]
         self._held, self._kept, self._earlier, self._log = [], [], [], None
         self._given = _ranges(span for spans in self._hidden for span in spans)
-        self._plan.forced, self._plan.suppress = None, False
+        self._plan.forced, self._plan.suppress, self._plan.launched = None, False, {}
         works = [partial(model, *inputs) for inputs in batch]
         gc.disable()
         try:

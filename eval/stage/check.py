@@ -35,12 +35,14 @@ def check_stage(
     *,
     ran: Ran | None = None,
     current_ran: Ran | None = None,
+    by_text: bool = True,
 ) -> StageReport:
     """Check one candidate against a stage; never raises for what the texts hold.
 
-    `ran` and `current_ran` are what running the two has shown, where the text alone does not say.
+    `ran` and `current_ran` are what running the two has shown, where the text alone does not say; not
+    `by_text` also where the candidate's does.
     """
-    candidate = read_side(code, ran)
+    candidate = read_side(code, ran, by_text=by_text)
     before = _before(current, current_ran) if current is not None and stage.compares else None
     needed = stage.compares and stage.scope != "any" and before is None
     if candidate is None or needed:

@@ -128,7 +128,7 @@ def _by_text(
     outlines = _outlines(candidate.paths, current.paths, pairs, kinds, grids=False)
     if outlines[0] == outlines[1]:
         return ()
-    mine, theirs = _ranges(candidate.paths, pairs, kinds), _ranges(current.paths, {}, kinds)
+    mine, theirs = ranges(candidate.paths, pairs, kinds), ranges(current.paths, {}, kinds)
     never = (0, 0)
     keys = sorted(set(mine) | set(theirs))
     apart = [key for key in keys if _apart(mine.get(key, never), theirs.get(key, never))]
@@ -142,8 +142,8 @@ def _apart(one: _Range, other: _Range) -> bool:
     return one[0] > other[1] or other[0] > one[1]
 
 
-def _ranges(paths: Iterable[Path], pairs: Pairs, kinds: Iterable[str]) -> dict[_Key, _Range]:
-    """Return how often each thing happens at least and at most."""
+def ranges(paths: Iterable[Path], pairs: Pairs, kinds: Iterable[str]) -> dict[_Key, _Range]:
+    """Return how often each thing, by kind and name, happens at least and at most."""
     counted: list[tuple[Counter[_Key], Counter[_Key]]] = []
     for path in paths:
         least: Counter[_Key] = Counter()

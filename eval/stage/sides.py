@@ -67,15 +67,20 @@ class Side(NamedTuple):
         return frozenset(event.name for path in self.paths for event in path.events if event.kind == "launch")
 
 
-def read_side(code: str, ran: Ran | None) -> Side | None:
-    """Return what is known of a piece of code; None where it does not parse."""
+def read_side(code: str, ran: Ran | None, *, by_text: bool = True) -> Side | None:
+    """Return what is known of a piece of code; None where it does not parse.
+
+    Not `by_text` believes it nothing that running can show.
+    """
     candidate = read(code)
     if isinstance(candidate, Violation):
         return None
-    paths = host_paths(candidate)
+    paths = host_paths(candidate) if by_text else None
     events = [event for path in paths for event in path.events if event.kind == "launch"] if paths else None
-    ran = ran or Ran()
-    kernels = {name: _completed(kernel, ran) for name, kernel in kernels_of(candidate, events).items()}
+    ran, kernels = ran or Ran(), kernels_of(candidate, events)
+    if not by_text:
+        kernels = {name: kernel.model_copy(update={"configs": None}) for name, kernel in kernels.items()}
+    kernels = {name: _completed(kernel, ran) for name, kernel in kernels.items()}
     forward = candidate.reach.forward()
     return Side(kernels, paths, ran, getattr(forward.node, "lineno", 1) if forward is not None else 1)
 
