@@ -171,6 +171,7 @@ class Correctness:
             forced=forced,
             hold=_random.choice((True, False)) if hold is None else hold,
             guard=self._guard,
+            alone=False,
         )
         self._check_operators(facts)
         self.calls += 1

@@ -70,6 +70,15 @@ def check_inputs(prepared: Prepared, *, in_full: bool = True) -> None:
             raise incorrect("mutated_input", "forward changed its input")
 
 
+def unchanged(prepared: Prepared) -> list[torch.Tensor]:
+    """Return a truth value on the device for each input, without waiting: whether it is what was written."""
+    return [
+        (_bits(slot) == _bits(copy)).all()
+        for slot, copy in zip(prepared.placed, prepared.private, strict=True)
+        if slot is not None
+    ]
+
+
 def _bits(tensor: torch.Tensor) -> torch.Tensor:
     """Reinterpret elements as integers, so that NaN equals itself and -0.0 is not 0.0."""
     kind = _BITS.get(tensor.dtype.itemsize)

@@ -54,6 +54,10 @@ class Signature(NamedTuple):
     shapes: tuple[tuple[int, ...], ...]
     dtypes: tuple[torch.dtype, ...]
 
+    def elements(self) -> int:
+        """Return how many elements all parts have together."""
+        return sum(math.prod(shape) for shape in self.shapes)
+
 
 def size_case(problem: Problem, size: str | None) -> Case:
     """Return the case of a size profile; None names the official one, of several the first.

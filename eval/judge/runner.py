@@ -11,6 +11,8 @@ from eval.plain import encode
 from eval.tensors import TensorDesc, parse_desc
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import torch
 
     from eval.gate import Gate
@@ -88,22 +90,25 @@ class Runner(Conversation):
         self.live = [(offset, size) for offset, size in self._parse(Made, self._ask(message)).live]
 
     def call(
-        self, key: str, inputs: list[dict[str, Any]], *, forced: int | None = None, hold: bool = False,
-        suppress: bool = False, guard: bool = False,
+        self, key: str, inputs: list[dict[str, Any]], *, meanwhile: Callable[[], None] | None = None,
+        forced: int | None = None, hold: bool = False, suppress: bool = False, guard: bool = False,
     ) -> CallReply:  # fmt: skip
-        """Call an instance once, its memory poisoned before.
+        """Call an instance once, its memory poisoned before; what is done `meanwhile` is no time of its.
 
         Raises:
             FaultRaised: it raised, died, took too long, or answered with something else.
 
         """
-        raw = self._ask(
+        nonce = self.question(
             {
                 "op": "call", "key": key, "inputs": inputs, "forced": forced, "hold": hold,
                 "suppress": suppress, "guard": guard,
             }
         )  # fmt: skip
-        reply = self._parse(CallReply, raw)
+        if meanwhile is not None:
+            meanwhile()
+            self.begin_waiting()
+        reply = self._parse(CallReply, self.answer(nonce))
         self._note(reply.facts)
         return reply
 

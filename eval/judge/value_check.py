@@ -30,6 +30,16 @@ class ValueCheck:
         """Tell whether some rows of a large output can be compared without the others."""
         return self._problem.row_overlap is not None
 
+    def right(self, case: CaseReference, prepared: Prepared, elements: int) -> list[Right] | None:
+        """Compute what outputs of so many elements have to be; None where they are compared in parts."""
+        if elements > BLOCK_ELEMENTS:
+            return None
+        return self._tolerance.right(case, prepared.private, prepared.state)
+
+    def clearly_right(self, right: list[Right], outputs: list[torch.Tensor]) -> torch.Tensor:
+        """Return one truth value on the device, without waiting: where it is true `check` finds nothing."""
+        return self._tolerance.clearly_right(right, outputs)
+
     def check(
         self, case: CaseReference, prepared: Prepared, outputs: list[torch.Tensor], *, in_full: bool = True
     ) -> Mismatch | None:
