@@ -38,7 +38,7 @@ def accounts_for(code: str, seen: Iterable[Counts], passed_over: Collection[str]
 
     Operators of the families that are `passed_over` are not looked at: others than the code call them.
     """
-    side = read_side(code, None)
+    side = read_side(code)
     return side is None or all(_fits(side, counts, passed_over) for counts in seen)
 
 

@@ -6,7 +6,7 @@ from eval.records import Record, Severity, Violation
 from eval.stage.checks import CHECKS, UNDECIDED, Context
 from eval.stage.records import StageRules
 from eval.stage.scope import Difference, paired, same_scope
-from eval.stage.sides import Ran, Side, read_current, read_side
+from eval.stage.sides import Ran, read_side
 
 SCOPE = "scope"
 _MOST = 50
@@ -43,7 +43,7 @@ def check_stage(
     `by_text` also where the candidate's does.
     """
     candidate = read_side(code, ran, by_text=by_text)
-    before = _before(current, current_ran) if current is not None and stage.compares else None
+    before = read_side(current, current_ran) if current is not None and stage.compares else None
     needed = stage.compares and stage.scope != "any" and before is None
     if candidate is None or needed:
         return StageReport(undecided=(SCOPE,))
@@ -64,10 +64,6 @@ def check_stage(
     unique = tuple(dict.fromkeys(violations))
     arranged = sorted(unique, key=lambda found: (found.severity, found.line or 0, found.column or 0))
     return StageReport(violations=tuple(arranged[:_MOST]), undecided=tuple(dict.fromkeys(undecided)))
-
-
-def _before(current: str, ran: Ran | None) -> Side | None:
-    return read_current(current) if ran is None else read_side(current, ran)
 
 
 def _scope(context: Context) -> tuple[Difference, ...] | None:

@@ -67,28 +67,32 @@ class Side(NamedTuple):
         return frozenset(event.name for path in self.paths for event in path.events if event.kind == "launch")
 
 
-def read_side(code: str, ran: Ran | None, *, by_text: bool = True) -> Side | None:
+def read_side(code: str, ran: Ran | None = None, *, by_text: bool = True) -> Side | None:
     """Return what is known of a piece of code; None where it does not parse.
 
     Not `by_text` believes it nothing that running can show.
     """
+    return _read_text(code) if ran is None and by_text else _read(code, ran or Ran(), by_text=by_text)
+
+
+@lru_cache(maxsize=16)
+def _read_text(code: str) -> Side | None:
+    """Keep what a text alone says: a current code is compared with many, and a candidate looked at twice."""
+    return _read(code, Ran(), by_text=True)
+
+
+def _read(code: str, ran: Ran, *, by_text: bool) -> Side | None:
     candidate = read(code)
     if isinstance(candidate, Violation):
         return None
     paths = host_paths(candidate) if by_text else None
     events = [event for path in paths for event in path.events if event.kind == "launch"] if paths else None
-    ran, kernels = ran or Ran(), kernels_of(candidate, events)
+    kernels = kernels_of(candidate, events)
     if not by_text:
         kernels = {name: kernel.model_copy(update={"configs": None}) for name, kernel in kernels.items()}
     kernels = {name: _completed(kernel, ran) for name, kernel in kernels.items()}
     forward = candidate.reach.forward()
     return Side(kernels, paths, ran, getattr(forward.node, "lineno", 1) if forward is not None else 1)
-
-
-@lru_cache(maxsize=16)
-def read_current(code: str) -> Side | None:
-    """Return what the text of a current code alone says: one is compared with many candidates."""
-    return read_side(code, None)
 
 
 def _completed(kernel: Tuned, ran: Ran) -> Tuned:
