@@ -87,8 +87,8 @@ def test_what_a_reader_is_told_beside_that(before, after, found):
     ],
 )
 def test_who_else_used_the_gpu(running, worked, found):
-    assert busy(running, worked, own=10, family={10, 11, 12}) is found
-    assert busy(running, worked, own=10, family=None) is None
+    assert busy(running, lambda: worked, own=10, family={10, 11, 12}) is found
+    assert busy(running, lambda: worked, own=10, family=None) is None
 
 
 def test_times_that_drift_are_doubtful():

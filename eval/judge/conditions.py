@@ -8,7 +8,7 @@ Heat, a power brake and a group of cards that boost together have nothing to do 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 POWER_CAP = 0x4
@@ -69,20 +69,21 @@ def _held(before: Clocks, after: Clocks) -> dict[str, float]:
 
 def busy(
     running: Collection[int] | None,
-    worked: Collection[int] | None,
+    worked: Callable[[], Collection[int] | None],
     own: int,
     family: Collection[int] | None,
 ) -> bool | None:
     """Tell whether a process that is none of ours used the GPU; None where that cannot be known.
 
-    `running` have a context on it and `worked` did something since; `own` is this process, which has a
-    context too: where NVML does not list it, it hides processes or numbers them for another namespace.
-    `family` are `own` and those of `running` below it; None where this system does not tell who is whose
-    child.
+    `running` have a context on it and `worked` tells who did something since, which is asked only where there
+    is a stranger: the driver takes its time for that. `own` is this process, which has a context too: where
+    NVML does not list it, it hides processes or numbers them for another namespace. `family` are `own` and
+    those of `running` below it; None where this system does not tell who is whose child.
     """
     if running is None or own not in running or family is None:
         return None
     others = set(running) - set(family)
     if not others:
         return False
-    return None if worked is None else bool(others & set(worked))
+    found = worked()
+    return None if found is None else bool(others & set(found))

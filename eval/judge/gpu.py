@@ -69,8 +69,11 @@ def conditions_since(before: Mapping[str, Any]) -> dict[str, Any]:
     now, nvml = clocks(), device_nvml()
     if nvml is None or not now:
         return now
-    worked = nvml.worked(before["at_us"]) if before else None
     running, own = nvml.running(), os.getpid()
+
+    def worked() -> set[int] | None:
+        return nvml.worked(before["at_us"]) if before else None
+
     return now | {"busy": conditions.busy(running, worked, own, members(own, running or ()))}
 
 
