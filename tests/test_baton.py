@@ -121,6 +121,22 @@ def test_an_interrupted_runner_is_heard_of_by_the_thread_that_waits_for_it(zygot
         assert not runner.alive()
 
 
+def test_a_runner_whose_answer_nobody_fetches_is_ended(zygote):
+    """The next question would be given that answer, and its honest candidate be taken for a liar."""
+
+    def fails():
+        raise MemoryError("of the oracle")
+
+    with closing(HostRegion(1 << 20, 1 << 20)) as region:
+        runner = Runner(zygote, region, Limits(seconds=60), cuda=False)
+        runner.load("class ModelNew:\n    def __call__(self):\n        return 1\n", "ModelNew")
+        runner.instance("a", [])
+        assert runner.call("a", [], meanwhile=lambda: None).types == ["int"]
+        with pytest.raises(MemoryError):
+            runner.call("a", [], meanwhile=fails)
+        assert not runner.alive()
+
+
 def test_who_waits_for_an_event_lets_the_other_work_and_counts_it_as_waiting():
     event, seen = threading.Event(), []
 

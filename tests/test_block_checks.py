@@ -13,7 +13,8 @@ from eval.judge.calls import Caller
 from eval.judge.proposals import references
 from eval.judge.reference import CaseReference, size_case
 from eval.judge.regions import HostRegion, bytes_needed
-from eval.judge.rows import all_blocks, gathered, places, row_at, some_blocks
+from eval.judge.rows import all_blocks, as_bits, gathered, places, row_at, some_blocks
+from eval.tensors import DTYPES, torch_dtype
 from harness.problems import load_problem
 
 TWICE = """
@@ -83,6 +84,20 @@ def test_what_is_gathered_and_kept_are_the_rows_of_the_blocks(overlap, last):
     ]
     assert behind[places(blocks, overlap, rows.device)].flatten().tolist() == wanted
     assert [row_at(blocks, index) for index in range(len(wanted))] == wanted
+
+
+@pytest.mark.parametrize("name", [*DTYPES])
+def test_rows_of_any_dtype_are_gathered(name):
+    whole = torch.arange(64, dtype=torch.uint8).repeat(2).view(torch_dtype(name)).view(-1, 2)
+    for rows in (whole, whole.t().contiguous().t(), whole[:, 0]):
+        found = gathered(rows, [range(1), range(2, 3)])
+        assert found.dtype == rows.dtype
+        assert torch.equal(as_bits(found), as_bits(rows)[[0, 2]])
+
+
+def test_what_lies_behind_the_last_row_is_left_out():
+    rows = torch.arange(4).unsqueeze(1)
+    assert gathered(rows, [range(1, 2), range(2, 3)], overlap=2).flatten().tolist() == [1, 2, 3, 2, 3]
 
 
 @pytest.mark.parametrize("row", [0, 300, 1033])

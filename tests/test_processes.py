@@ -39,7 +39,9 @@ def test_those_of_a_tree_are_found_by_their_parents(family):
     assert processes.members(os.getpid(), pids) == {os.getpid(), family, grandchild}
     assert processes.members(family, pids) == {family, grandchild}
     assert processes.members(family, ()) == set()
-    assert processes.members(0, pids) is None  # no such process, so nothing is told of it
+    nobody = 0
+    assert processes.members(nobody, pids) is None
+    assert processes.members(os.getpid(), {*pids, nobody}) is None
 
 
 def test_usage_counts_memory_and_tasks_of_all(family):

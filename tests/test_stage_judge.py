@@ -16,11 +16,14 @@ pytest.importorskip("triton")
 from eval.judge.bench import Bench
 from eval.judge.processes import Zygote
 from eval.judge.stage import StageJudge
-from eval.stage.account import Counts, accounts_for, of_turn
+from eval.stage.account import of_turn, unaccounted, without
+from eval.stage.check import check_stage
+from eval.stage.sides import Counts, Ran
 
 PROBLEM = load_problem("cumsum_exclusive")
 CODE = PROBLEM.current_code
 STAGE = load_stage("final_micro_tuning").as_rules(PROBLEM.metrics["4090"].kernels)
+SCOPE_ALONE = STAGE.model_copy(update={"rules": {}})
 LISTED = CODE[CODE.index("    configs=[") : CODE.index("    key=['N'],")]
 LAUNCH = "    _cumsum_rowwise_kernel[grid]("
 LITERAL = "for b, w, s in ((128, 4, 1), (256, 4, 2), (512, 8, 2), (512, 8, 3))"
@@ -131,18 +134,44 @@ def test_what_did_not_pass_is_on_no_track(judge):
     assert decided(judge, CODE, refused) == refused
 
 
+RETURN = "return triton_exclusive_cumsum(x, self.dim)"
+"""An operator that the rules allow and no text shows: by the text alone these keep to the stage."""
 UNSAID = edited(("    return y\n", "    reversed(y)\n    return y\n"))
-"""An operator that the rules allow and that no text shows: by its text alone this keeps to the stage."""
+OF_SOME_SHAPES = edited(
+    (RETURN, "return unseen(triton_exclusive_cumsum(x, self.dim))"),
+    (
+        "class ModelNew",
+        "def unseen(y):\n    if y.shape[-1] % 2:\n        reversed(y)\n    return y\n\n\nclass ModelNew",
+    ),
+)
+COUNTING = edited(
+    ("        self.dim = dim\n", "        self.dim = dim\n        self.calls = 0\n"),
+    (f"        {RETURN}", f"        self.calls += 1\n        {RETURN}"),
+)
+FROM_THE_SECOND_ON = COUNTING.replace(
+    "self.calls += 1\n", "self.calls += 1\n        if self.calls > 1:\n            reversed(x)\n"
+)
 
 
-def test_a_text_that_does_not_account_for_what_ran_is_not_believed(judge):
-    assert decided(judge, UNSAID).tracks.stage is True
-    job = Job(problem=PROBLEM.problem, code=UNSAID, current_code=CODE, stage_rules=STAGE, timing=False)
+@pytest.fixture(scope="module")
+def bench():
     with closing(Bench(cuda=False)) as bench:
-        verdict = bench.judge(job)
-        assert bench.judge(job.model_copy(update={"code": CODE})).tracks == Tracks(open=True, stage=True)
+        yield bench
+
+
+@pytest.mark.parametrize("code", [UNSAID, OF_SOME_SHAPES, FROM_THE_SECOND_ON])
+def test_a_text_that_does_not_account_for_what_ran_is_not_believed(code, judge, bench):
+    assert decided(judge, code).tracks.stage is True
+    job = Job(problem=PROBLEM.problem, code=code, current_code=CODE, stage_rules=STAGE, timing=False)
+    verdict = bench.judge(job)
     assert (verdict.tracks, broken(verdict)) == (Tracks(open=True, stage=False), {"scope"})
     assert any("`flip`" in found.message for found in verdict.violations)
+
+
+def test_where_running_has_to_decide_the_current_code_and_its_like_keep_to_the_stage(bench):
+    for code in (CODE, COUNTING):
+        job = Job(problem=PROBLEM.problem, code=code, current_code=CODE, stage_rules=STAGE, timing=False)
+        assert bench.judge(job).tracks == Tracks(open=True, stage=True)
 
 
 KERNEL = "_cumsum_rowwise_kernel"
@@ -166,27 +195,55 @@ def counts(launches=None, operators=None, configs=3):
         ([counts(operators={"copy": 3})], False),
         ([counts(operators={"cat": 2})], False),
         ([counts(operators={"flip": 1})], False),
+        ([counts()._replace(operators=None)], True),
     ],
 )
 def test_calls_are_held_against_the_text(seen, fits):
-    assert accounts_for(CODE, seen) is fits
+    assert unaccounted(CODE, {"a": [counts()], "b": seen}) == (frozenset() if fits else {"b"})
 
 
-def test_operators_that_others_call_are_passed_over():
-    seen = [counts(operators={"copy": 3})]
-    assert accounts_for(CODE, seen, passed_over=("copy",))
-    assert not accounts_for(CODE, seen, passed_over=("cat",))
+def test_operators_that_others_call_are_left_out():
+    seen = {"a": [counts(operators={"copy": 3}), counts()._replace(operators=None)]}
+    assert not unaccounted(CODE, without(seen, ("copy",)))
+    assert unaccounted(CODE, without(seen, ("cat",)))
 
 
 @pytest.mark.parametrize(("launches", "fits"), [(0, True), (8, True), (9, False), (16, False), (1, True)])
 def test_calls_of_a_turn_are_held_against_it_too(launches, fits):
-    assert accounts_for(CODE, of_turn(8, {KERNEL: launches}.items())) is fits
+    assert bool(unaccounted(CODE, {"timed": of_turn(8, {KERNEL: launches}.items())})) is not fits
 
 
 def test_a_launch_that_is_made_on_every_way_is_missed():
-    none = Counts(frozenset(), frozenset(), frozenset())
-    assert accounts_for(HONEST, [none._replace(launches=frozenset({("affine", 1)}))])
-    assert not accounts_for(HONEST, [none])
+    none = Counts()
+    assert not unaccounted(HONEST, {"a": [none._replace(launches=frozenset({("affine", 1)}))]})
+    assert unaccounted(HONEST, {"a": [none]})
+
+
+def ran(*calls, first=None, **cases):
+    one = {"operators": {"cat": 1, "fill": 1}, "launches": {KERNEL: 1}}
+    cases = {**({"a": calls} if calls else {}), **cases}
+    return Ran(**one, cases=cases, first=first or Counts())
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "legal"),
+    [
+        (ran(counts()), ran(counts()), True),
+        (ran(counts()), ran(counts(), b=[counts({KERNEL: 3})]), True),
+        (ran(counts(), counts({KERNEL: 2})), ran(counts()), False),
+        (ran(counts({KERNEL: 2})), ran(counts({KERNEL: 2})), True),
+        (ran(counts(operators={"flip": 1})), ran(counts()), False),
+        (ran(counts()), ran(counts(operators={"flip": 1})), False),
+        (ran(counts(operators={"flip": 1})._replace(operators=None)), ran(counts()), True),
+        (ran(counts()), ran(b=[counts()]), None),
+        (ran(counts(operators={"copy": 1})), ran(counts(), first=counts(operators={"copy": 1})), True),
+        (ran(counts(operators={"copy": 2})), ran(counts(), first=counts(operators={"copy": 1})), False),
+        (ran(counts(), counts(operators={"copy": 1})), ran(counts(operators={"copy": 1}), counts()), True),
+    ],
+)
+def test_calls_are_compared_case_by_case(mine, theirs, legal):
+    report = check_stage(CODE, CODE, SCOPE_ALONE, ran=mine, current_ran=theirs, by_text=False)
+    assert report.legal is legal
 
 
 def test_a_dry_launch_shows_the_occupancy_of_the_current_code():

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from eval.judge.device_trial import Baselines, DeviceTrial
-    from eval.stage.account import Counts
+    from eval.stage.sides import Counts
 
 
 class Bench:
@@ -51,8 +51,8 @@ class Bench:
         self._begun: deque[Begun] = deque()
         """The next candidates' trials: of several the last one alone may be timed."""
         self._stage = StageJudge(self._zygote, cuda=cuda, alone=self._alone)
-        self._counts: set[Counts] = set()
-        """What calls of the candidate that was tried last did."""
+        self._counts: tuple[dict[str, set[Counts]], dict[str, set[Counts]]] = {}, {}
+        """What calls of the candidate did, and timed ones of the current code, by case, on all its sizes."""
 
     def _describe(self) -> Environment:
         versions = self._zygote.versions
@@ -84,20 +84,22 @@ class Bench:
             JudgeError: our own failure.
 
         """
+        self._counts = {}, {}
         if self._lookahead is None:
             tried = self._judged(Trial(job, self._zygote, self._environment, self._gate))
-            return self._stage.decided(job, tried, self._counts)
+            return self._stage.decided(job, tried, *self._counts)
         with baton.held():
             self._lookahead.begin(job, [one.job for one in self._begun if one.job != job])
             try:
                 tried = tried_on_all(job, partial(self._tried, self._lookahead, has_one_size(job)))
             finally:
                 self._lookahead.end()
-            return self._stage.decided(job, tried, self._counts)
+            return self._stage.decided(job, tried, *self._counts)
 
     def _judged(self, trial: Trial) -> Verdict:
         verdict = trial.judge()
-        self._counts = trial.counts
+        self._counts[0].update(trial.counts)
+        self._counts[1].update(trial.current_counts)
         return verdict
 
     def _tried(self, lookahead: Lookahead, only_size: bool, job: Job) -> Verdict:

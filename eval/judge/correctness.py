@@ -14,7 +14,7 @@ from eval.judge.library import compute_operators, operator_families
 from eval.judge.proposals import MIXED
 from eval.plain import encode
 from eval.records import Incorrect, VariantResult
-from eval.stage.account import Counts
+from eval.stage.sides import Counts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,8 +58,10 @@ class Correctness:
         self.launched: frozenset[str] = frozenset()
         """Names of the kernels that ran on the deciding cases, as the runner tells them."""
         self.calls = 0
-        self.counts: set[Counts] = set()
-        """What calls did, each kind of call once."""
+        self.counts: dict[str, set[Counts]] = {}
+        """What calls did, by case, each kind of call once."""
+        self.first = Counts()
+        """What the first call did."""
         self.seen: Seen | None = None
         """Launches of the deciding cases, where the runner interprets them."""
 
@@ -177,7 +179,9 @@ class Correctness:
         self.calls += 1
         self.configs |= facts.configs
         self._launched |= set(facts.launched)
-        self.counts.add(_counts(facts))
+        counts = _counts(facts)
+        self.first = self.first if self.counts else counts
+        self.counts.setdefault(case.case.name, set()).add(counts)
 
     def _family(self) -> str:
         """Deal the families like cards, so that none is left out by luck."""
@@ -251,8 +255,12 @@ class Correctness:
 
 
 def _counts(facts: Facts) -> Counts:
-    operators = operator_families(facts.operators or {})
-    return Counts(*(frozenset(one.items()) for one in (facts.launched, operators, facts.configs)))
+    operators = facts.operators
+    return Counts(
+        frozenset(facts.launched.items()),
+        frozenset(operator_families(operators).items()) if operators is not None else None,
+        frozenset(facts.configs.items()),
+    )
 
 
 def _moderate(cases: list[CaseReference]) -> list[CaseReference]:

@@ -210,7 +210,7 @@ class DeviceTrial(Trial):
         candidate = Contestant("candidate", runner, region, caller, key, trusted=False)
         turns = self._take_turns(candidate)
         contestants = turns.contestants
-        self.counts.update(*(of_turn(*turn) for turn in candidate.launched))
+        self._count(candidate, contestants)
         if not turns.session.checked_in_full:  # of calls so long that their time was over before that turn
             caller.checked_call(runner, case, signature, caller.dense[0], key=key, forced=None)
         told = UntrustedDetails(runner)
@@ -238,6 +238,14 @@ class DeviceTrial(Trial):
                 "what the memory's pins and the matrix units allow",
                 "hard_limit",
             )
+
+    def _count(self, candidate: Contestant, contestants: list[Contestant]) -> None:
+        """Note what timed calls launched, the candidate's and those of the current code."""
+        current = next((one for one in contestants if one.role == "current"), None)
+        for counts, contestant in ((self.counts, candidate), (self.current_counts, current)):
+            if contestant is not None:
+                turns = (of_turn(*turn) for turn in contestant.launched)
+                counts[f"{self._size_name()}, timed"] = {one for turn in turns for one in turn}
 
     def _take_turns(self, candidate: Contestant) -> _Turns:
         """Time the candidate beside all baselines, or beside a canary where their times may be kept."""

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from eval.judge.faults import incorrect
-from eval.judge.rows import BLOCK_ELEMENTS, gathered, some_blocks
+from eval.judge.rows import BLOCK_ELEMENTS, as_bits, gathered, some_blocks
 from eval.tensors import dtype_name
 
 if TYPE_CHECKING:
     from eval.judge.calls import Prepared
     from eval.judge.reference import Signature
     from eval.judge.runner import CallReply, Facts, OneCall
-
-_BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
 def check_form(reply: CallReply | OneCall, wanted: Signature) -> None:
@@ -62,7 +60,7 @@ def check_inputs(prepared: Prepared, *, in_full: bool = True) -> None:
     for slot, copy in zip(prepared.placed, prepared.private, strict=True):
         if slot is None:
             continue
-        now, before = _bits(slot), _bits(copy)
+        now, before = as_bits(slot), as_bits(copy)
         if not in_full and slot.numel() > BLOCK_ELEMENTS and slot.is_contiguous():
             parts = some_blocks(now.view(-1))
             now, before = gathered(now.view(-1), parts), gathered(before.view(-1), parts)
@@ -73,16 +71,10 @@ def check_inputs(prepared: Prepared, *, in_full: bool = True) -> None:
 def unchanged(prepared: Prepared) -> list[torch.Tensor]:
     """Return a truth value on the device for each input, without waiting: whether it is what was written."""
     return [
-        (_bits(slot) == _bits(copy)).all()
+        (as_bits(slot) == as_bits(copy)).all()
         for slot, copy in zip(prepared.placed, prepared.private, strict=True)
         if slot is not None
     ]
-
-
-def _bits(tensor: torch.Tensor) -> torch.Tensor:
-    """Reinterpret elements as integers, so that NaN equals itself and -0.0 is not 0.0."""
-    kind = _BITS.get(tensor.dtype.itemsize)
-    return tensor.view(kind) if kind is not None else tensor
 
 
 def _show(items: list[Any]) -> str:

@@ -6,12 +6,22 @@ import secrets
 
 import torch
 
+_BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 BLOCK_ELEMENTS = 1 << 24
 """Outputs larger than this are compared in blocks where the problem allows it."""
 _PLACES, _PART_OF_ROWS = 64, 32
 """In how many places a quick look is taken, and what part of all rows they are together at most."""
 _LOOKED_AT = BLOCK_ELEMENTS // 4
 """Elements of a quick look: beside what is compared there are copies of inputs and outputs."""
+
+
+def as_bits(tensor: torch.Tensor) -> torch.Tensor:
+    """Reinterpret elements as integers of their size, which torch can gather and compare whatever they are.
+
+    NaN equals itself then, and -0.0 is not 0.0.
+    """
+    kind = _BITS.get(tensor.dtype.itemsize)
+    return tensor.view(kind) if kind is not None else tensor
 
 
 def all_blocks(output: torch.Tensor) -> list[range]:
@@ -42,8 +52,9 @@ def gathered(tensor: torch.Tensor, blocks: list[range], overlap: int = 0) -> tor
     """Return the rows of each block, and the `overlap` rows behind it, one behind another."""
     starts = [block.start for block in blocks]
     rows = _numbers(starts, len(blocks[0]) + overlap, tensor.device)
-    beyond = blocks[-1].stop + overlap - tensor.shape[0]
-    return tensor.index_select(0, rows[:-beyond] if beyond > 0 else rows)
+    if blocks[-1].stop + overlap > tensor.shape[0]:
+        rows = rows[rows < tensor.shape[0]]
+    return as_bits(tensor).index_select(0, rows).view(tensor.dtype)
 
 
 def places(blocks: list[range], overlap: int, device: torch.device) -> torch.Tensor:

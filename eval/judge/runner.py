@@ -106,7 +106,11 @@ class Runner(Conversation):
             }
         )  # fmt: skip
         if meanwhile is not None:
-            meanwhile()
+            try:
+                meanwhile()
+            except BaseException:
+                self.kill()  # else its answer would be taken for that to the next question
+                raise
             self.begin_waiting()
         reply = self._parse(CallReply, self.answer(nonce))
         self._note(reply.facts)

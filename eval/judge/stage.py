@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, contextmanager
 from hashlib import sha256
 from typing import TYPE_CHECKING, Literal
 
@@ -19,13 +19,13 @@ from eval.judge.regions import DeviceRegion, HostRegion, Region, bytes_needed
 from eval.judge.runner import Runner
 from eval.judge.weights import transfer_bytes
 from eval.records import Passed, Tracks, Verdict
-from eval.stage.account import Counts, accounts_for
+from eval.stage.account import Seen, unaccounted, without
 from eval.stage.check import SCOPE, StageReport, check_stage
 from eval.stage.configs import DEFAULTS, Settings
-from eval.stage.sides import Launched, Ran
+from eval.stage.sides import Counts, Launched, Ran
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterator
 
     from eval.records import Job
 
@@ -33,7 +33,7 @@ _ROOM = 3
 _DEVICE_ROOM = 1 << 29
 """For what a runner on a GPU keeps beside its outputs."""
 _KEPT = 64
-_How = Literal["dry", "suppressed", "called"]
+_How = Literal["dry", "suppressed", "called", "on all cases"]
 _ON_A_GPU: tuple[_How, ...] = ("called",)
 _INTERPRETED: tuple[_How, ...] = ("suppressed", "called")
 _OF_THE_INTERPRETER = ("copy",)
@@ -62,23 +62,27 @@ class StageJudge:
         if self._dry is not None:
             self._dry.close()
 
-    def decided(self, job: Job, verdict: Verdict, seen: Collection[Counts] = ()) -> Verdict:
+    def decided(
+        self, job: Job, verdict: Verdict, seen: Seen | None = None, current_seen: Seen | None = None
+    ) -> Verdict:  # fmt: skip
         """Return the verdict with the violations of the stage, and `tracks.stage` where it passed.
 
         What broke a rule of every track, or is no code, is left as it is. `seen` is what calls of the
-        candidate did: a text that does not account for it is not believed.
+        candidate did, and `current_seen` what timed ones of the current code did: a text that does not
+        account for that is not believed.
         """
         refused = any(found.severity == "error" for found in verdict.violations)
         if job.stage_rules is None or job.rules == "off" or refused:
             return verdict
         report = check_stage(job.code, job.current_code, job.stage_rules)
         if isinstance(verdict, Passed) and report.legal is not False:
-            by_text = accounts_for(job.code, seen, () if self._cuda else _OF_THE_INTERPRETER)
-            if not by_text:
+            mine, theirs = (self._own(one or {}) for one in (seen, current_seen))
+            apart = unaccounted(job.code, mine)
+            if apart:
                 report = check_stage(job.code, job.current_code, job.stage_rules, by_text=False)
             if report.legal is None:
                 self._alone()
-                report = self._by_running(job, report, by_text=by_text)
+                report = self._by_running(job, report, mine, theirs, apart)
         legal = report.legal if isinstance(verdict, Passed) else False
         return verdict.model_copy(
             update={
@@ -87,7 +91,14 @@ class StageJudge:
             }
         )
 
-    def _by_running(self, job: Job, report: StageReport, *, by_text: bool) -> StageReport:
+    def _own(self, seen: Seen) -> dict[str, tuple[Counts, ...]]:
+        """Return what calls did of their own, without what Triton's interpreter did for them."""
+        return without(seen, () if self._cuda else _OF_THE_INTERPRETER)
+
+    def _by_running(
+        self, job: Job, report: StageReport, seen: Seen, current_seen: Seen, apart: Collection[str]
+    ) -> StageReport:  # fmt: skip
+        """Run both codes; on cases that are `apart` the text does not account for what calls did."""
         assert job.stage_rules is not None
         scope, rest = SCOPE in report.undecided, set(report.undecided) - {SCOPE}
         current = job.current_code
@@ -98,10 +109,18 @@ class StageJudge:
                 ran.model_copy(update={"launched": self._remembered(job, code, "dry").launched})
                 for ran, code in zip(rans, codes, strict=True)
             ]
-        before = rans[1] if current is not None else None
+        before = None
+        if current is not None:
+            before = self._with_cases(job, current, rans[1], current_seen) if scope and seen else rans[1]
+            mine = {case: seen[case] for case in seen if case in before.cases or case in apart}
+            rans[0] = rans[0].model_copy(update={"cases": mine if scope else {}})
         return check_stage(
-            job.code, current, job.stage_rules, ran=rans[0], current_ran=before, by_text=by_text
+            job.code, current, job.stage_rules, ran=rans[0], current_ran=before, by_text=not apart
         )
+
+    def _with_cases(self, job: Job, current: str, ran: Ran, seen: Seen) -> Ran:
+        known = self._remembered(job, current, "on all cases")
+        return ran.model_copy(update={"cases": {**known.cases, **seen}, "first": known.first})
 
     def _called_alike(self, job: Job, codes: list[str]) -> list[Ran]:
         """Call each; in the interpreter, which copies what kernels are given, without any launch at first.
@@ -119,40 +138,67 @@ class StageJudge:
         if key not in self._known:
             if len(self._known) >= _KEPT:
                 self._known.clear()
-            dry = how == "dry"
-            self._known[key] = self._launched(job, code) if dry else self._called(job, code, how)
+            looks = {"dry": self._launched, "on all cases": self._on_all_cases}
+            self._known[key] = looks[how](job, code) if how in looks else self._called(job, code, how)
         return self._known[key]
 
-    def _called(self, job: Job, code: str, how: _How) -> Ran:
-        """Call `forward` once on this device, and count its launches and operators."""
-        cases = [
+    def _cases(self, job: Job) -> list[CaseReference]:
+        return [
             case
             for case in references(job.problem, job.problem.cases)
             if self._cuda or case.float_dtypes() <= set(job.problem.cpu_dtypes)
         ]
+
+    def _called(self, job: Job, code: str, how: _How) -> Ran:
+        """Call `forward` once on this device, and count its launches and operators."""
+        cases = self._cases(job)
         if not cases:
             return Ran()
         case = max(cases, key=lambda one: bytes_needed(one.inputs, HostRegion.align, 1))
-        with closing(self._region(case)) as region:
+        try:
+            with self._loaded(job, code, [case]) as (runner, caller):
+                key = Correctness(caller, runner, guard=True).prepare_instance(case)
+                message = caller.prepare(case, caller.usual).message
+                facts = runner.call(key, message, forced=0, suppress=how == "suppressed", guard=True).facts
+        except FaultRaised:
+            return Ran()
+        return Ran(operators=operator_families(facts.operators or {}), launches=facts.launched)
+
+    def _on_all_cases(self, job: Job, code: str) -> Ran:
+        """Call it twice on each deciding case, as candidates are, and count the same by case."""
+        cases = self._cases(job)
+        try:
+            with self._loaded(job, code, cases) as (runner, caller):
+                correctness = Correctness(caller, runner, guard=True)
+                correctness.variants([*cases, *cases])
+        except FaultRaised:
+            return Ran()
+        own = self._own({**correctness.counts, "": [correctness.first]})
+        (first,) = own.pop("")
+        return Ran(cases=own, first=first)
+
+    @contextmanager
+    def _loaded(self, job: Job, code: str, cases: list[CaseReference]) -> Iterator[tuple[Runner, Caller]]:
+        """Start a runner with room for these cases, and load code into it.
+
+        Raises:
+            FaultRaised: it does not load.
+
+        """
+        with closing(self._region(cases)) as region:
             region.poison([])
             runner = Runner(self._zygote, region, job.limits, cuda=self._cuda)
             try:
                 runner.load(code, "ModelNew", tf32=job.problem.tf32)
-                caller = Caller(job.problem, region)
-                key = Correctness(caller, runner, guard=True).prepare_instance(case)
-                message = caller.prepare(case, caller.usual).message
-                facts = runner.call(key, message, forced=0, suppress=how == "suppressed", guard=True).facts
-            except FaultRaised:
-                return Ran()
+                yield runner, Caller(job.problem, region)
             finally:
                 runner.kill()
-        return Ran(operators=operator_families(facts.operators or {}), launches=facts.launched)
 
-    def _region(self, case: CaseReference) -> Region:
+    def _region(self, cases: list[CaseReference]) -> Region:
         kind = DeviceRegion if self._cuda else HostRegion
-        inputs, room = bytes_needed(case.inputs, kind.align, 2), transfer_bytes([case], kind.align)
-        outputs = _ROOM * _output_bytes(case) + (_DEVICE_ROOM if self._cuda else 0)
-        return kind(inputs, outputs, transfer_bytes=room)
+        inputs = max((bytes_needed(case.inputs, kind.align, 2) for case in cases), default=0)
+        outputs = _ROOM * max(map(_output_bytes, cases), default=0) + (_DEVICE_ROOM if self._cuda else 0)
+        return kind(inputs, outputs, transfer_bytes=transfer_bytes(cases, kind.align))
 
     def _launched(self, job: Job, code: str) -> Ran:
         """Launch dry on the official case, for configs and grids as they are on a GPU."""

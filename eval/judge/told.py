@@ -25,17 +25,19 @@ class UntrustedDetails:
     def __init__(self, runner: Runner) -> None:
         """Have the runner open its profiler, and do not wait for it: that does not touch the GPU."""
         self._runner = runner
-        self._opened: str | None = None
-        self._profiled = False
+        self._asked: str | None = None
+        self._open = self._profiled = False
         with suppress(FaultRaised):
-            self._opened = runner.question({"op": "open_profile"})
+            self._asked = runner.question({"op": "open_profile"})
 
     def profile(self, caller: Caller, case: CaseReference, key: str) -> None:
         """Have it call the candidate a few times under the profiler, with nobody beside it on the GPU."""
-        if self._opened is None:
+        if self._asked is None:
             return
+        self._runner.begin_waiting()
         with suppress(FaultRaised, torch.OutOfMemoryError):  # the next candidate may take memory by now
-            self._runner.answer(self._opened)
+            self._runner.answer(self._asked)
+            self._open = True
             caller.renew(self._runner, key)
             prepared = caller.prepare(case, caller.dense[0])
             torch.cuda.synchronize()
@@ -44,12 +46,17 @@ class UntrustedDetails:
             self._profiled = True
 
     def fields(self, own: tuple[str, ...]) -> dict[str, Any]:
-        """Return what it tells as fields of `Timing`; `own` are names of the candidate's kernels."""
-        if not self._profiled:
+        """Close the profiler, and return what it tells as fields of `Timing`.
+
+        `own` are names of the candidate's kernels.
+        """
+        if not self._open:
             return {}
         try:
             raw = self._runner.ask_plain({"op": "details"})
         except FaultRaised:
+            return {}
+        if not self._profiled:
             return {}
         configs, chosen = config_times(raw.get("timings"))
         return {"kernels": kernel_shares(raw.get("kernels"), own), "configs": configs, "chosen": chosen}

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from eval.dry_launch.gate import CompileGate
     from eval.judge.processes import Zygote
     from eval.judge.reference import CaseReference
-    from eval.stage.account import Counts
+    from eval.stage.sides import Counts
 
 _OUTPUT_FACTOR = 3
 _LAYOUT_FACTOR = 2
@@ -55,8 +55,10 @@ class Trial:
             "candidate_hash": hashlib.sha256(job.code.encode()).hexdigest(),
             "size": self._size_name(),
         }
-        self.counts: set[Counts] = set()
-        """What calls on the deciding cases did, and those that were timed."""
+        self.counts: dict[str, set[Counts]] = {}
+        """What calls on the deciding cases did, by case, and those that were timed."""
+        self.current_counts: dict[str, set[Counts]] = {}
+        """What timed calls of the current code did."""
         self._kernels: tuple[str, ...] = ()
         """Names of the candidate's kernels, by its text."""
         self._start = time.monotonic()

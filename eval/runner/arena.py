@@ -80,7 +80,7 @@ class ArenaMemory:
 
     def live(self) -> list[list[int]]:
         """Blocks of the heap that the judge leaves as they are: in use, or not used since it was poisoned."""
-        return [*self._heap.untouched(), *self._heap.live()]
+        return self._heap.told()
 
     @property
     def peak_bytes(self) -> int:

@@ -21,6 +21,8 @@ class Heap:
     def __init__(self, start: int, end: int) -> None:
         self._free = [(start, end)]
         self._start, self._top, self._end = start, start, end
+        self._kept = start
+        """The end of what was in use when it was last `told`, or was given out since."""
         self._used: dict[int, tuple[int, int]] = {}
         self.peak_bytes = 0
         self.used_bytes = 0
@@ -39,7 +41,7 @@ class Heap:
             if at + size <= high:
                 self._free[index : index + 1] = [r for r in ((low, at), (at + size, high)) if r[0] < r[1]]
                 self._used[at] = (at, at + size)
-                self._top = max(self._top, at + size)
+                self._top, self._kept = max(self._top, at + size), max(self._kept, at + size)
                 self.used_bytes += size
                 self.peak_bytes = max(self.peak_bytes, self.used_bytes)
                 return at
@@ -66,13 +68,21 @@ class Heap:
                 merged.append((at, end))
         self._free = merged
 
-    def renew(self) -> None:
-        """Count what nobody holds as never given out."""
-        self._top = max((high for _, high in self._used.values()), default=self._start)
+    def told(self) -> list[list[int]]:
+        """Return what is not to be filled, as ``[offset, bytes]``: blocks in use, and what lies untouched.
 
-    def untouched(self) -> list[list[int]]:
-        """Return what has not been given out since `renew`, behind all that has, as ``[offset, bytes]``."""
-        return [[self._top, self._end - self._top]] if self._top < self._end else []
+        Untouched is what has not been given out since `renew`, behind all that has.
+        """
+        self._kept = self._furthest()
+        untouched = [[self._top, self._end - self._top]] if self._top < self._end else []
+        return [*untouched, *self.live()]
+
+    def renew(self) -> None:
+        """Count as untouched what was filled by what was `told` last, and not given out since."""
+        self._top = self._kept = max(self._kept, self._furthest())
+
+    def _furthest(self) -> int:
+        return max((high for _, high in self._used.values()), default=self._start)
 
     def live(self) -> list[list[int]]:
         """Blocks in use as ``[offset, bytes]``, neighbours joined."""

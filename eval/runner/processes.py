@@ -49,22 +49,25 @@ def _children(pid: int) -> Iterator[int]:
 
 
 def members(root: int, pids: Iterable[int]) -> set[int] | None:
-    """Return which of `pids` are in the tree of `root`; None where this system does not tell a parent.
+    """Return which of `pids` are in the tree of `root`; None where this system does not tell a parent of one.
 
     That takes a look at a few files, where to walk a tree of many threads takes one at each.
     """
-    if _parent(root) is None:
+    above = {pid: _ancestors(pid) for pid in {root, *pids}}
+    if any(found is None for found in above.values()):
         return None
-    return {pid for pid in pids if pid == root or root in _ancestors(pid)}
+    return {pid for pid in pids if pid == root or root in (above[pid] or ())}
 
 
-def _ancestors(pid: int) -> Iterator[int]:
-    for _ in range(_MOST_MEMBERS):
-        parent = _parent(pid)
+def _ancestors(pid: int) -> list[int] | None:
+    """Return the parent, then that one's, as far as this system tells; None where it tells of none."""
+    found: list[int] = []
+    while len(found) < _MOST_MEMBERS:
+        parent = _parent(found[-1] if found else pid)
         if not parent:
-            return
-        pid = parent
-        yield pid
+            return found if found or parent == 0 else None
+        found.append(parent)
+    return found
 
 
 def _parent(pid: int) -> int | None:

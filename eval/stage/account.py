@@ -5,44 +5,47 @@ A rule that reads texts alone can be talked past; what ran cannot be talked away
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Mapping
 
 from eval.stage.scope import ranges
-from eval.stage.sides import Side, read_side
+from eval.stage.sides import Counts, Side, read_side
 
+Seen = Mapping[str, Collection[Counts]]
+"""What calls did, by the case that they were on."""
 _KINDS = ("operator", "launch")
-
-
-class Counts(NamedTuple):
-    """What one call of `forward` did, as its runner tells: how often by name."""
-
-    launches: frozenset[tuple[str, int]]
-    """By kernel."""
-    operators: frozenset[tuple[str, int]]
-    """By family of library operator."""
-    configs: frozenset[tuple[str, int]]
-    """How many an autotuned kernel has."""
 
 
 def of_turn(calls: int, launches: Iterable[tuple[str, int]]) -> tuple[Counts, Counts]:
     """Return what each of `calls` calls did at least and at most, of which launches alone are known."""
-    counted, nothing = list(launches), frozenset[tuple[str, int]]()
-    least = Counts(frozenset((name, count // calls) for name, count in counted), nothing, nothing)
-    most = Counts(frozenset((name, -(-count // calls)) for name, count in counted), nothing, nothing)
+    counted = list(launches)
+    least = Counts(frozenset((name, count // calls) for name, count in counted), None)
+    most = Counts(frozenset((name, -(-count // calls)) for name, count in counted), None)
     return least, most
 
 
-def accounts_for(code: str, seen: Iterable[Counts], passed_over: Collection[str] = ()) -> bool:
-    """Tell whether calls did what the text says, as far as it does: launches, no other operators, configs.
+def without(seen: Seen, families: Collection[str]) -> dict[str, tuple[Counts, ...]]:
+    """Leave out operators of some families: others than the code call them."""
+    return {case: tuple(_without(one, families) for one in counts) for case, counts in seen.items()}
 
-    Operators of the families that are `passed_over` are not looked at: others than the code call them.
+
+def _without(counts: Counts, families: Collection[str]) -> Counts:
+    if counts.operators is None:
+        return counts
+    return counts._replace(operators=frozenset(pair for pair in counts.operators if pair[0] not in families))
+
+
+def unaccounted(code: str, seen: Seen) -> frozenset[str]:
+    """Return the cases on which a call did something else than the text says, as far as it says anything.
+
+    That is another number of launches, operators that it does not have, and more or fewer configs.
     """
     side = read_side(code)
-    return side is None or all(_fits(side, counts, passed_over) for counts in seen)
+    if side is None:
+        return frozenset()
+    return frozenset(case for case, counts in seen.items() if not all(_fits(side, one) for one in counts))
 
 
-def _fits(side: Side, counts: Counts, passed_over: Collection[str]) -> bool:
+def _fits(side: Side, counts: Counts) -> bool:
     for name, count in counts.configs:
         kernel = side.kernels.get(name)
         if kernel is not None and kernel.configs is not None and len(kernel.configs) != count:
@@ -57,8 +60,5 @@ def _fits(side: Side, counts: Counts, passed_over: Collection[str]) -> bool:
         least, most = said.get(("launch", name), never)
         if not least <= launches.get(name, 0) <= most:
             return False
-    return all(
-        count <= said.get(("operator", name), never)[1]
-        for name, count in counts.operators
-        if name not in passed_over
-    )
+    operators = counts.operators or ()
+    return all(count <= said.get(("operator", name), never)[1] for name, count in operators)

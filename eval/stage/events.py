@@ -16,7 +16,11 @@ _MAYBE_COPIES = frozenset(
     {"contiguous", "reshape", "reshape_as", "flatten", "ravel", "to", "type", "type_as", "float", "double"}
     | {"half", "bfloat16", "int", "long", "short", "char", "byte", "bool", "cpu", "cuda", "_to_copy"}
 )
-_TWINS = {"concat": "cat", "concatenate": "cat", "constant_pad_nd": "pad"}
+_TWINS = {
+    "concat": "cat", "concatenate": "cat", "hstack": "cat", "vstack": "cat", "constant_pad_nd": "pad",
+    "fliplr": "flip", "flipud": "flip", "take_along_dim": "gather", "tile": "repeat",
+}  # fmt: skip
+"""Other names of an operator, and what calls others in torch itself."""
 _FREE = frozenset(
     {"empty", "empty_like", "empty_strided", "empty_permuted", "new_empty", "new_empty_strided"}
     | {

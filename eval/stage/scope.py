@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from eval.stage.events import ANY_NUMBER, Event
 from eval.stage.paths import Path
-from eval.stage.sides import Side
+from eval.stage.sides import Counts, Ran, Side
 
 Pairs = Mapping[str, str]
 """Kernel of the candidate to the kernel of the current code that it stands for."""
@@ -187,17 +187,52 @@ def _spoken(span: _Range) -> str:
 
 def _by_run(candidate: Side, current: Side, pairs: Pairs, *, launches: bool) -> tuple[Difference, ...] | None:
     counts = [_counted(candidate, pairs, launches=launches), _counted(current, {}, launches=launches)]
-    if counts[0] is None or counts[1] is None:
+    if counts[0] is None or counts[1] is None or candidate.ran.cases.keys() - current.ran.cases.keys():
         return None
     mine, theirs = counts[0], counts[1]
-    return tuple(
-        Difference(
-            _message(*key, _spoken((mine[key],) * 2), _spoken((theirs[key],) * 2)),
-            *_place(candidate, pairs, key),
-        )
+    found = {
+        key: ((mine[key],) * 2, (theirs[key],) * 2)
         for key in sorted(mine.keys() | theirs.keys())
         if mine[key] != theirs[key]
+    }
+    for case in candidate.ran.cases:
+        found = _apart_on(case, candidate.ran, current.ran, pairs, launches=launches) | found
+    return tuple(
+        Difference(_message(*key, *map(_spoken, spans)), *_place(candidate, pairs, key))
+        for key, spans in sorted(found.items())
     )
+
+
+def _apart_on(
+    case: str, mine: Ran, theirs: Ran, pairs: Pairs, *, launches: bool
+) -> dict[_Key, tuple[_Range, _Range]]:
+    """Return what the candidate did on a case less or more often than the current code."""
+    spans = [
+        _spans(mine.cases[case], pairs, launches=launches),
+        _spans(theirs.cases[case], {}, launches=launches),
+    ]
+    first = _spans([theirs.first], {}, launches=launches)
+    never = (0, 0)
+    looked_at = all(one.operators is not None for ran in (mine, theirs) for one in ran.cases[case])
+    found = {}
+    for key in spans[0].keys() | spans[1].keys():
+        one, other = (span.get(key, never) for span in spans)
+        most = max(other[1], first.get(key, never)[1])
+        if (looked_at or key[0] == "launch") and (one[0] < other[0] or one[1] > most):
+            found[key] = (one, other)
+    return found
+
+
+def _spans(calls: Iterable[Counts], pairs: Pairs, *, launches: bool) -> dict[_Key, _Range]:
+    """Return how often each thing happened at least and at most in a call."""
+    counted = []
+    for call in calls:
+        counts = Counter({("operator", name): count for name, count in call.operators or ()})
+        if launches:
+            counts.update({("launch", pairs.get(name, name)): count for name, count in call.launches})
+        counted.append(counts)
+    keys = {key for counts in counted for key in counts}
+    return {key: (min(one[key] for one in counted), max(one[key] for one in counted)) for key in keys}
 
 
 def _counted(side: Side, pairs: Pairs, *, launches: bool) -> Counter[_Key] | None:

@@ -22,6 +22,17 @@ class Launched(Record):
     launches: int
 
 
+class Counts(NamedTuple):
+    """What one call of `forward` did, as its runner tells: how often by name."""
+
+    launches: frozenset[tuple[str, int]] = frozenset()
+    """By kernel."""
+    operators: frozenset[tuple[str, int]] | None = frozenset()
+    """By family of library operator; None where they were not looked at."""
+    configs: frozenset[tuple[str, int]] = frozenset()
+    """How many an autotuned kernel has."""
+
+
 class Ran(Record):
     """What running a piece of code has shown; each part is None where it was not looked at."""
 
@@ -31,6 +42,10 @@ class Ran(Record):
     """Calls by family of library operator, in one call of `forward`."""
     launches: dict[str, int] | None = None
     """Launches by kernel, in one call of `forward`."""
+    cases: dict[str, tuple[Counts, ...]] = {}
+    """What calls did, by the case that they were on."""
+    first: Counts = Counts()
+    """What the first of them did: code may keep what it needs from then on."""
 
     def grids(self, kernel: str) -> dict[frozenset[tuple[str, object]], tuple[int, ...]]:
         """Return the grids of a kernel by block sizes, without sides of one program at their end."""
