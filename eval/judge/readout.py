@@ -12,9 +12,13 @@ import numpy.typing as npt
 import torch
 
 from eval.judge.faults import incorrect, rejected
+from eval.judge.regions import strides
 from eval.tensors import torch_dtype
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from eval.judge.faults import FaultRaised
     from eval.tensors import TensorDesc
 
 _ELEMENTS = 1024
@@ -29,15 +33,15 @@ class _Part(NamedTuple):
     """The whole region, an element as bits."""
     dtype: torch.dtype
     places: torch.Tensor
-    """Where in `flat` the elements lie, a row for each call, in host memory."""
-    early: list[int]
-    """Rows that are read at once."""
+    """Where in `flat` the elements lie, in host memory: those of the early calls first."""
+    early: int
+    """How many of the places are read at once."""
 
 
 class Readout:
-    """Made while a runner queues its calls, for outputs where those before lay, without a word to the GPU.
+    """Made for outputs where those before lay, without a word to the GPU.
 
-    It is the runner's then: its kernels wait there for what the judge shows.
+    It is the runner's soon: its kernels wait there for what the judge shows.
     """
 
     def __init__(
@@ -49,8 +53,8 @@ class Readout:
         """
         self._base, self._calls, self._asked = base, calls, early
         members: dict[object, list[tuple[int, TensorDesc]]] = {}
-        for call, outputs in enumerate(calls):
-            for number, desc in enumerate(outputs):
+        for call in sorted(range(len(calls)), key=lambda call: call not in early):
+            for number, desc in enumerate(calls[call]):
                 if desc.numel():
                     alike = number, desc.shape, desc.stride, desc.dtype
                     members.setdefault(alike, []).append((call, desc))
@@ -61,16 +65,17 @@ class Readout:
             dtype = torch_dtype(first.dtype)
             starts = np.array([desc.offset // dtype.itemsize for _, desc in found])
             places = starts[:, None] + _drawn(first)
-            rows = [row for row, (call, _) in enumerate(found) if call in early]
+            count = _ELEMENTS * sum(call in early for call, _ in found)
             flat = base.view(_BITS.get(dtype.itemsize, dtype))
-            self._parts.append(_Part(flat, dtype, torch.from_numpy(places), rows))
+            self._parts.append(_Part(flat, dtype, torch.from_numpy(places).flatten(), count))
         self._device = base.device
-        self._early = [part.places[part.early].flatten() for part in self._parts]
-        """Places of the early calls by part; on a GPU in memory from where they are copied without a stop."""
-        if base.is_cuda and self._early:
-            counts = [len(places) for places in self._early]
+        if base.is_cuda and self._parts:  # from where they are copied without a stop
+            counts = [len(part.places) for part in self._parts]
             rooms = _pinned(sum(counts)).split(counts)
-            self._early = [room.copy_(places) for room, places in zip(rooms, self._early, strict=True)]
+            self._parts = [
+                part._replace(places=room.copy_(part.places))
+                for room, part in zip(rooms, self._parts, strict=True)
+            ]
 
     def of(self, calls: Sequence[Sequence[TensorDesc]]) -> Readout:
         """Return this one if it was made for these very descriptions of outputs, else one that is."""
@@ -78,29 +83,37 @@ class Readout:
 
     def read(self) -> None:
         """Read from the outputs of the early calls, without waiting for it."""
-        self._read = [
-            part.flat.index_select(0, places.to(self._device, non_blocking=True))
-            for part, places in zip(self._parts, self._early, strict=True)
-        ]
+        self._read = [self._elements(part, part.early) for part in self._parts]
+
+    def _elements(self, part: _Part, count: int) -> torch.Tensor:
+        return part.flat.index_select(0, part.places[:count].to(self._device, non_blocking=True))
 
     def check(self) -> None:
-        """Read from the outputs of all calls, and compare with what was read before.
+        """Read from the outputs of all calls, and compare with what was read before, with one wait for all.
 
         Raises:
             FaultRaised: an element was never written, or written after the clock had stopped.
 
         """
+        found: list[tuple[Callable[[], FaultRaised], torch.Tensor]] = []
         for part, read in zip(self._parts, self._read, strict=True):
-            places = part.places.to(self._device)
-            now = part.flat.index_select(0, places.flatten()).view(places.shape)
+            now = self._elements(part, len(part.places))
             if part.dtype.is_floating_point:
-                both = torch.cat((read, now.flatten())).view(part.dtype)
-                if bool(both.isnan().any()):
-                    raise incorrect(
-                        "not_finite", "sampled elements of a timed call's output were never written"
-                    )
-            if not torch.equal(read, now[part.early].flatten()):
-                raise rejected("tampering", "an output changed after the clock had stopped", "seal")
+                both = torch.cat((read, now)).view(part.dtype)
+                found.append((_unwritten, both.isnan().any()))
+            found.append((_changed, (read != now[: part.early]).any()))
+        holds = torch.stack([flag for _, flag in found]).tolist() if found else []
+        for (fault, _), held in zip(found, holds, strict=True):
+            if held:
+                raise fault()
+
+
+def _unwritten() -> FaultRaised:
+    return incorrect("not_finite", "sampled elements of a timed call's output were never written")
+
+
+def _changed() -> FaultRaised:
+    return rejected("tampering", "an output changed after the clock had stopped", "seal")
 
 
 @cache
@@ -112,6 +125,8 @@ def _pinned(count: int) -> torch.Tensor:
 def _drawn(desc: TensorDesc) -> npt.NDArray[np.int64]:
     """Draw elements of an output, and return how far from its first one they lie."""
     elements = _random.integers(0, math.prod(desc.shape), _ELEMENTS)
+    if desc.stride == strides(desc.shape, "contiguous"):
+        return elements
     places = np.unravel_index(elements, desc.shape) if desc.shape else ()
     offsets = np.zeros(_ELEMENTS, dtype=np.int64)
     for at, step in zip(places, desc.stride, strict=True):

@@ -225,9 +225,9 @@ class TimingSession:
         early = _random.sample(range(self.calls), min(self.calls, _SEALED_CALLS))
         with turn:
             batch = self._inputs.write(contestant, cover)
+            readout = Readout(contestant.region.base, contestant.told[1], early)
             self._settle()
             turn.admit()
-            readout = Readout(contestant.region.base, contestant.told[1], early)
             told = turn.queue()
             if told is not None:
                 readout = readout.of(self._outputs(contestant, told))
