@@ -99,6 +99,7 @@ def test_the_next_begins_once_a_candidate_was_timed():
             verdict = judged(bench, jobs, place)
             assert verdict.status == "passed", verdict.detail
             assert verdict.timing.stable
+            assert any(kernel.own for kernel in verdict.timing.kernels)  # profiled while the next one loads
             began.append(bool(bench._begun))
     assert began == [True, True, True, False]
 
