@@ -180,7 +180,8 @@ class Correctness:
         self.configs |= facts.configs
         self._launched |= set(facts.launched)
         counts = _counts(facts)
-        self.first = self.first if self.counts else counts
+        if not self.counts:
+            self.first = counts
         self.counts.setdefault(case.case.name, set()).add(counts)
 
     def _family(self) -> str:

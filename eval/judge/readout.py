@@ -13,6 +13,7 @@ import torch
 
 from eval.judge.faults import incorrect, rejected
 from eval.judge.regions import strides
+from eval.judge.rows import BITS
 from eval.tensors import torch_dtype
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from eval.tensors import TensorDesc
 
 _ELEMENTS = 1024
-_BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 _random = np.random.default_rng()
 
 
@@ -66,7 +66,7 @@ class Readout:
             starts = np.array([desc.offset // dtype.itemsize for _, desc in found])
             places = starts[:, None] + _drawn(first)
             count = _ELEMENTS * sum(call in early for call, _ in found)
-            flat = base.view(_BITS.get(dtype.itemsize, dtype))
+            flat = base.view(BITS.get(dtype.itemsize, dtype))
             self._parts.append(_Part(flat, dtype, torch.from_numpy(places).flatten(), count))
         self._device = base.device
         if base.is_cuda and self._parts:  # from where they are copied without a stop

@@ -6,7 +6,8 @@ import secrets
 
 import torch
 
-_BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+"""Integers by their bytes."""
 BLOCK_ELEMENTS = 1 << 24
 """Outputs larger than this are compared in blocks where the problem allows it."""
 _PLACES, _PART_OF_ROWS = 64, 32
@@ -20,7 +21,7 @@ def as_bits(tensor: torch.Tensor) -> torch.Tensor:
 
     NaN equals itself then, and -0.0 is not 0.0.
     """
-    kind = _BITS.get(tensor.dtype.itemsize)
+    kind = BITS.get(tensor.dtype.itemsize)
     return tensor.view(kind) if kind is not None else tensor
 
 

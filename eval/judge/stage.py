@@ -76,7 +76,7 @@ class StageJudge:
             return verdict
         report = check_stage(job.code, job.current_code, job.stage_rules)
         if isinstance(verdict, Passed) and report.legal is not False:
-            mine, theirs = (self._own(one or {}) for one in (seen, current_seen))
+            mine, theirs = (self._by_case(one or {}) for one in (seen, current_seen))
             apart = unaccounted(job.code, mine)
             if apart:
                 report = check_stage(job.code, job.current_code, job.stage_rules, by_text=False)
@@ -91,9 +91,12 @@ class StageJudge:
             }
         )
 
-    def _own(self, seen: Seen) -> dict[str, tuple[Counts, ...]]:
-        """Return what calls did of their own, without what Triton's interpreter did for them."""
-        return without(seen, () if self._cuda else _OF_THE_INTERPRETER)
+    def _by_case(self, seen: Seen) -> dict[str, tuple[Counts, ...]]:
+        return {case: tuple(map(self._own, counts)) for case, counts in seen.items()}
+
+    def _own(self, counts: Counts) -> Counts:
+        """Return what a call did of its own, without what Triton's interpreter did for it."""
+        return without(counts, () if self._cuda else _OF_THE_INTERPRETER)
 
     def _by_running(
         self, job: Job, report: StageReport, seen: Seen, current_seen: Seen, apart: Collection[str]
@@ -173,9 +176,7 @@ class StageJudge:
                 correctness.variants([*cases, *cases])
         except FaultRaised:
             return Ran()
-        own = self._own({**correctness.counts, "": [correctness.first]})
-        (first,) = own.pop("")
-        return Ran(cases=own, first=first)
+        return Ran(cases=self._by_case(correctness.counts), first=self._own(correctness.first))
 
     @contextmanager
     def _loaded(self, job: Job, code: str, cases: list[CaseReference]) -> Iterator[tuple[Runner, Caller]]:

@@ -23,12 +23,8 @@ def of_turn(calls: int, launches: Iterable[tuple[str, int]]) -> tuple[Counts, Co
     return least, most
 
 
-def without(seen: Seen, families: Collection[str]) -> dict[str, tuple[Counts, ...]]:
+def without(counts: Counts, families: Collection[str]) -> Counts:
     """Leave out operators of some families: others than the code call them."""
-    return {case: tuple(_without(one, families) for one in counts) for case, counts in seen.items()}
-
-
-def _without(counts: Counts, families: Collection[str]) -> Counts:
     if counts.operators is None:
         return counts
     return counts._replace(operators=frozenset(pair for pair in counts.operators if pair[0] not in families))

@@ -225,12 +225,9 @@ def _apart_on(
 
 def _spans(calls: Iterable[Counts], pairs: Pairs, *, launches: bool) -> dict[_Key, _Range]:
     """Return how often each thing happened at least and at most in a call."""
-    counted = []
-    for call in calls:
-        counts = Counter({("operator", name): count for name, count in call.operators or ()})
-        if launches:
-            counts.update({("launch", pairs.get(name, name)): count for name, count in call.launches})
-        counted.append(counts)
+    counted = [
+        _things(dict(call.operators or ()), dict(call.launches) if launches else {}, pairs) for call in calls
+    ]
     keys = {key for counts in counted for key in counts}
     return {key: (min(one[key] for one in counted), max(one[key] for one in counted)) for key in keys}
 
@@ -239,9 +236,10 @@ def _counted(side: Side, pairs: Pairs, *, launches: bool) -> Counter[_Key] | Non
     ran = side.ran
     if ran.operators is None or (launches and ran.launches is None):
         return None
-    found: Counter[_Key] = Counter({("operator", name): count for name, count in ran.operators.items()})
-    if launches:
-        found.update(
-            {("launch", pairs.get(name, name)): count for name, count in (ran.launches or {}).items()}
-        )
+    return _things(ran.operators, (ran.launches or {}) if launches else {}, pairs)
+
+
+def _things(operators: Mapping[str, int], launches: Mapping[str, int], pairs: Pairs) -> Counter[_Key]:
+    found: Counter[_Key] = Counter({("operator", name): count for name, count in operators.items()})
+    found.update({("launch", pairs.get(name, name)): count for name, count in launches.items()})
     return found
