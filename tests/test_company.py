@@ -19,6 +19,8 @@ def fault(phase, detail):
         ("crash", "the process was killed by SIGSEGV"),
         ("memory", "OutOfMemoryError: 8.0 GiB"),
         ("run", "RuntimeError: CUDA error: out of memory"),
+        ("run", "RuntimeError: PassManager::run failed (line 103)"),
+        ("compile", "RuntimeError: CUDA error: out of memory"),
         ("run", "AcceleratorError: CUDA error: the launch timed out"),
         ("compile", "PTXASError: Internal Triton PTX codegen error"),
         ("compile", "CompilationError: at 3:4: OSError(12, 'Cannot allocate memory')"),
@@ -38,6 +40,7 @@ def test_what_want_may_cause_is_tried_again(phase, detail):
     [
         ("compile", "CompilationError: at 7:11: NameError('BLOCK is not defined') (line 31)"),
         ("compile", "UnsupportedLanguageConstruct: at 2:4: (line 20)"),
+        ("compile", "RuntimeError: PassManager::run failed (line 103)"),
         ("import", "SyntaxError: invalid syntax (line 3)"),
         ("import", "AttributeError: module 'triton.language' has no attribute 'cumprod2' (line 9)"),
     ],

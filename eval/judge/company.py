@@ -19,6 +19,8 @@ _BY_ITS_TEXT = {
 }
 """Exceptions that code raises in a phase wherever it runs, unless they tell of another that is in `_WANTS`:
 Triton names whatever happens in its compiler a `CompilationError`."""
+_REFUSED = "RuntimeError: PassManager::run failed"
+"""What Triton says where a pass of its compiler refuses a program; one that wants memory ends the process."""
 _WANTS = "MemoryError", "OSError", "BlockingIOError", "RuntimeError", "OutOfMemory"
 
 
@@ -26,5 +28,8 @@ def may_be_the_company(fault: Fault | None) -> bool:
     """Tell whether who failed like this beside another has to be tried again alone."""
     if not isinstance(fault, Failed):
         return False
-    kind, _, rest = (fault.detail or "").partition(":")
+    detail = fault.detail or ""
+    if fault.phase == "compile" and detail.startswith(_REFUSED):
+        return False
+    kind, _, rest = detail.partition(":")
     return kind not in _BY_ITS_TEXT.get(fault.phase, ()) or any(want in rest for want in _WANTS)
