@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from operator import is_
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 _PACKAGES = ("eval.", "triton.")
 _MODULES = (
@@ -24,12 +25,23 @@ class TamperedError(Exception):
     """A function that the runner works with is another one now."""
 
 
+class _Held(NamedTuple):
+    """What one module or class held when it was looked at first."""
+
+    place: Any
+    names: tuple[str, ...]
+    functions: tuple[Any, ...]
+
+
 class Seal:
     """The functions and classes of the modules that are loaded now."""
 
     def __init__(self) -> None:
-        self._places = list(_places())
-        self._held = [dict(_functions(place)) for place in self._places]
+        self._held = [
+            _Held(place, tuple(held), tuple(held.values()))
+            for place, held in ((place, dict(_functions(place))) for place in _places())
+            if held
+        ]
 
     def check(self) -> None:
         """Compare with what they are by now.
@@ -38,12 +50,13 @@ class Seal:
             TamperedError: one is missing, or stands for something else.
 
         """
-        for place, held in zip(self._places, self._held, strict=True):
-            now = vars(place)
-            for name, function in held.items():
-                if now.get(name) is not function:
-                    what = f"{place.__name__}.{name}"
-                    raise TamperedError(f"{what} was replaced: leave what is loaded as it is")
+        for place, names, functions in self._held:
+            found = map(vars(place).get, names)
+            if not all(map(is_, found, functions)):
+                now = vars(place)
+                other = next(n for n, held in zip(names, functions, strict=True) if now.get(n) is not held)
+                what = f"{place.__name__}.{other}"
+                raise TamperedError(f"{what} was replaced: leave what is loaded as it is")
 
 
 def _places() -> Iterator[Any]:

@@ -67,8 +67,11 @@ def warm_driver() -> None:
     from triton.compiler import compiler
     from triton.runtime import driver
 
-    driver.active.get_current_stream(driver.active.get_current_device())
+    device = driver.active.get_current_device()
+    driver.active.get_current_stream(device)
     compiler.make_backend(driver.active.get_current_target())
+    if hasattr(compiler, "max_shared_mem"):
+        compiler.max_shared_mem(device)
 
 
 def build_launcher(compiled: Any) -> None:
