@@ -80,6 +80,15 @@ class Judge:
     ) -> None:
         self.close(_PATIENCE_SECONDS if kind is None else _HASTE_SECONDS)
 
+    def start(self) -> None:
+        """Start the process, where there is none, without waiting until it is up: `evaluate` does.
+
+        Raises:
+            JudgeFailedError: the judge was closed.
+
+        """
+        self._running()
+
     def _running(self) -> subprocess.Popen[str]:
         if self._closed:
             raise JudgeFailedError("the judge was closed")

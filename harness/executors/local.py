@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from eval import Case, Job, Judge, Limits, Problem, Verdict
+from eval import Case, Job, Judge, JudgeFailedError, Limits, Problem, Verdict
 from eval.devices import CudaDevice, cuda_device_name
 from eval.records import SizeProfile
 from harness.executors.base import Recheck
@@ -47,6 +47,13 @@ class LocalSlot(Slot):
         self.judge = Judge(device, self._gpu)
         self._recheck = recheck
         self._check = _CHECK.model_copy(update={"device": device})
+
+    def start(self) -> None:
+        """Start the judge's process."""
+        try:
+            self.judge.start()
+        except OSError as error:
+            raise JudgeFailedError(f"the judge cannot be started: {error}", lost=True) from error
 
     def _judge(self, job: Job, ahead: Sequence[Job]) -> Verdict:
         return self.judge.evaluate(job, ahead)

@@ -63,6 +63,7 @@ class SlotExecutor:
             if not task.lost_on and not task.future.set_running_or_notify_cancel():
                 continue
             try:
+                slot.start()
                 verdict = slot.evaluate(task.job, self._tasks.coming(slot.name, _ANNOUNCED))
             except JudgeFailedError as error:
                 self._failed(slot, task, error)
