@@ -44,7 +44,7 @@ def test_one_that_is_on_its_way_is_waited_for_and_its_memory_is_in_use(waiting):
     assert (standby.count, standby._in_use) == (0, [region])
     standby.retire(place)
     assert standby._in_use == []
-    standby.settle()
+    standby.wait_for_the_dead()
     assert until(lambda: not exists(runner.pid))
 
 
@@ -87,4 +87,5 @@ def test_the_first_region_that_nobody_is_in_is_the_next_one(waiting):
         place = standby.take(LIMITS)
         assert standby._free_one([home, spare]) is None
         standby.retire(place)
+        standby.wait_for_the_dead()
         assert standby._free_one([home, spare]) is home

@@ -209,7 +209,11 @@ class Contained:
 
     def alive(self) -> bool:
         """Tell whether the process runs."""
-        return not self._ended and self._zygote.exit_status(self.pid, 0.0) is None
+        return not self._ended and not self.gone()
+
+    def gone(self) -> bool:
+        """Tell whether the system has taken it apart, without waiting."""
+        return self._collected or self._zygote.exit_status(self.pid, 0.0) is not None
 
     def interrupt(self) -> None:
         """End the process under another thread that may be waiting for it, which then hears that it died."""

@@ -187,6 +187,10 @@ class Conversation:
         """Tell whether the process runs."""
         return self._process.alive()
 
+    def gone(self) -> bool:
+        """Tell whether nothing is left of a process that was ended, without waiting."""
+        return self._process.gone()
+
     def interrupt(self) -> None:
         """End the process while another thread may be waiting for its answer: that hears of its death."""
         self._process.interrupt()

@@ -154,7 +154,7 @@ class DeviceTrial(Trial):
         assert self._place is not None
         assert self._place.runner is not None
         assert self._correct is not None
-        self._lookahead.settle()
+        self._lookahead.wait_for_the_gpu()
         self._time(self._place.runner, self._place.region, self._correct)
         variants = self._references(self._job.problem.variants)
         self._add_variants(self._correct, variants)
@@ -216,11 +216,12 @@ class DeviceTrial(Trial):
         told = UntrustedDetails(runner)
         self._neighbour.begin()
         try:
+            told.begin_profile(caller, case, key)
             timing = build_timing(
                 self._job, self._baselines, turns.session, candidate, contestants, turns.clocks, turns.kept,
                 turns.again,
             )  # fmt: skip
-            told.profile(caller, case, key)
+            told.end_profile()
         finally:
             self._neighbour.release()
         if turns.drift is None and timing.stable:
@@ -303,7 +304,7 @@ class DeviceTrial(Trial):
         case, signature = self._baselines.case, self._baselines.signature
         session = TimingSession(
             case, signature, [candidate, *contestants], self._baselines.nulls,
-            first=candidate.usual_ms is None,
+            first=candidate.usual_ms is None, alone=self._lookahead.wait_for_the_dead,
         )  # fmt: skip
         before = gpu.clocks()  # which takes long while runners open CUDA
         self._lookahead.prepare(self._baselines, waiting=len(self._baselines.spares), most=_STARTED)

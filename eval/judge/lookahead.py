@@ -102,9 +102,13 @@ class Lookahead:
         """Take a place back, and end its runner without waiting until it is gone."""
         self._standby.retire(place)
 
-    def settle(self) -> None:
-        """Wait until nothing of the candidate before touches the GPU."""
-        self._standby.settle()
+    def wait_for_the_gpu(self) -> None:
+        """Wait until no candidate before has work on the GPU."""
+        self._standby.wait_for_the_gpu()
+
+    def wait_for_the_dead(self) -> None:
+        """Wait until nothing is left of the candidates before."""
+        self._standby.wait_for_the_dead()
 
     def drop(self) -> None:
         """End the runners that wait; call it before their baselines end."""

@@ -52,8 +52,11 @@ class Opening:
         """Let the runner's GPU work come as far as the gate: until now others have the GPU."""
         self._gate.write(TURN, 1)
 
-    def run(self) -> None:
-        """Once the GPU has turned to the runner, show one call's inputs after another; wait for the last."""
+    def run(self, meanwhile: Callable[[], None] | None = None) -> None:
+        """Once the GPU has turned to the runner, show one call's inputs after another; wait for the last.
+
+        What is done `meanwhile`, once all are shown, has to be over well before the last is done.
+        """
         self._reached(AWAKE, 1, _STALL_NS)
         self.start_ns = time.monotonic_ns()
         waits = True
@@ -61,6 +64,8 @@ class Opening:
             waits = waits and (call == 0 or self._reached(DONE, call, _STALL_NS))
             self._gate.write_key(call, key)
             self._gate.write(OPENED, call + 1)
+        if meanwhile is not None:
+            meanwhile()
         self.finish()
 
     def finish(self) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cache
+from itertools import cycle
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -49,7 +50,7 @@ class Readout:
     ) -> None:
         """Draw elements of each output in the region `base`; those of the calls in `early` are for `read`.
 
-        Make the next one once all work of this one is done.
+        Make the one after the next once all work of this one is done.
         """
         self._base, self._calls, self._asked = base, calls, early
         members: dict[object, list[tuple[int, TensorDesc]]] = {}
@@ -71,7 +72,7 @@ class Readout:
         self._device = base.device
         if base.is_cuda and self._parts:  # from where they are copied without a stop
             counts = [len(part.places) for part in self._parts]
-            rooms = _pinned(sum(counts)).split(counts)
+            rooms = next(_pinned(sum(counts))).split(counts)
             self._parts = [
                 part._replace(places=room.copy_(part.places))
                 for room, part in zip(rooms, self._parts, strict=True)
@@ -117,9 +118,9 @@ def _changed() -> FaultRaised:
 
 
 @cache
-def _pinned(count: int) -> torch.Tensor:
-    """Return memory that the GPU copies from by itself, the same for every turn: to pin it takes long."""
-    return torch.empty(count, dtype=torch.int64, pin_memory=True)
+def _pinned(count: int) -> Iterator[torch.Tensor]:
+    """Give memory that the GPU copies from by itself, two of one size in turn: to pin it takes long."""
+    return cycle([torch.empty(count, dtype=torch.int64, pin_memory=True) for _ in range(2)])
 
 
 def _drawn(desc: TensorDesc) -> npt.NDArray[np.int64]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import torch
 
 from eval.cuda.driver import CudaDriverError
+from eval.judge.dying import Dying
 from eval.judge.faults import BrokenJudgeError, FaultRaised, JudgeError
 from eval.judge.regions import DeviceRegion, Region
 from eval.judge.runner import Runner
@@ -44,11 +45,10 @@ class Standby:
     """The runners that wait, the soonest wanted first."""
 
     def __init__(self, zygote: Zygote) -> None:
-        self._zygote = zygote
+        self._zygote, self._dying = zygote, Dying(zygote)
         self._waiting: list[_Waiting] = []
         self._in_use: list[Region] = []
         """Where candidates are."""
-        self._dying: Runner | None = None
 
     @property
     def count(self) -> int:
@@ -62,35 +62,22 @@ class Standby:
         """
         self._in_use = [used for used in self._in_use if used is not place.region]
         if place.runner is not None:
-            place.runner.end()
-            try:
-                self._collect()
-            finally:
-                self._dying = place.runner
-
-    def _collect(self) -> None:
-        """Wait until nothing is left of the runner that was retired.
-
-        Raises:
-            BrokenJudgeError: it cannot be ended, and would disturb those that follow.
-
-        """
-        dying, self._dying = self._dying, None
-        if dying is not None:
-            dying.collect()
-        if not self._zygote.healthy:
-            raise BrokenJudgeError("the runner before this one could not be ended")
+            self._dying.end(place.runner, place.region)
 
     def begin(self, home: DeviceRegion, spares: Sequence[DeviceRegion], limits: Limits) -> None:
         """Fork a runner for a candidate with these limits, and do not wait for it.
 
         It gets `home`, which candidates have had before, or where that is in use one of `spares`; where all
-        are in use nothing happens.
+        are in use nothing happens. Where one that was ended has the last of them, it is waited until that is
+        gone.
         """
+        self._dying.let_go()
         region = self._free_one([home, *spares])
+        if region is None and self._dying.regions:
+            self._dying.wait()
+            region = self._free_one([home, *spares])
         if region is None:
             return
-        self._collect()
         region.clear()
         torch.cuda.synchronize()
         with suppress(BrokenJudgeError, CudaDriverError, OSError):
@@ -98,7 +85,7 @@ class Standby:
             self._waiting.append(_Waiting(runner, limits, region))
 
     def _free_one(self, regions: Sequence[R]) -> R | None:
-        taken = [*self._in_use, *(one.region for one in self._waiting)]
+        taken = [*self._in_use, *(one.region for one in self._waiting), *self._dying.regions]
         return next((one for one in regions if all(one is not used for used in taken)), None)
 
     def free(self, home: DeviceRegion) -> Place:
@@ -123,17 +110,26 @@ class Standby:
         runner, held, _ = self._waiting[0]
         return held == limits and runner.alive()
 
-    def settle(self) -> None:
-        """Wait until nothing is left of the one before, so that it touches nothing that is timed.
+    def wait_for_the_gpu(self) -> None:
+        """Wait until nobody who was ended has work on the GPU.
+
+        Raises:
+            BrokenJudgeError: as `wait_for_the_dead`.
+
+        """
+        self._dying.wait_for_the_gpu()
+
+    def wait_for_the_dead(self) -> None:
+        """Wait until nothing is left of those that were ended, so that they touch nothing that is timed.
 
         Those that wait may still be opening CUDA. They know of no candidate, and times do not show it
         (docs/timing.md).
 
         Raises:
-            BrokenJudgeError: it cannot be ended.
+            BrokenJudgeError: one cannot be ended.
 
         """
-        self._collect()
+        self._dying.wait()
 
     def take(self, limits: Limits) -> Place | None:
         """Return the runner that waits for this candidate, whose time begins now; None where there is none.
@@ -152,14 +148,12 @@ class Standby:
                     runner.kill()
             if usable:
                 return Place(region, runner)
-        self._collect()
+        self._dying.wait()
         return None
 
     def drop(self) -> None:
         """End the runners."""
-        if self._dying is not None:
-            self._dying.collect()
-            self._dying = None
+        self._dying.wait()
         for one in self._waiting:
             one.runner.kill()
         self._waiting = []

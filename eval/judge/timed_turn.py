@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Self
 from eval.judge.opening import Opening
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from eval.judge.answers import Facts
     from eval.judge.runner import Runner
 
@@ -59,9 +61,12 @@ class TimedTurn:
             self._opening.wait()
         return self._calls
 
-    def run(self) -> list[Any]:
-        """Show the inputs, wait for the end of all work, and return what is said of each call's outputs."""
-        self._opening.run()
+    def run(self, meanwhile: Callable[[], None] | None = None) -> list[Any]:
+        """Show the inputs, wait for the end of all work, and return what is said of each call's outputs.
+
+        `meanwhile` is as in `Opening.run`.
+        """
+        self._opening.run(meanwhile)
         if self._calls is None:
             self._calls = self._runner.described(self._nonce, self._count)
             self._opening.finish()

@@ -30,20 +30,32 @@ class UntrustedDetails:
         with suppress(FaultRaised):
             self._asked = runner.question({"op": "open_profile"})
 
-    def profile(self, caller: Caller, case: CaseReference, key: str) -> None:
+    def begin_profile(self, caller: Caller, case: CaseReference, key: str) -> None:
         """Have it call the candidate a few times under the profiler, with nobody beside it on the GPU."""
-        if self._asked is None:
+        if not self._answered():
             return
-        self._runner.begin_waiting()
+        self._open = True
         with suppress(FaultRaised, torch.OutOfMemoryError):  # the next candidate may take memory by now
-            self._runner.answer(self._asked)
-            self._open = True
             caller.renew(self._runner, key)
             prepared = caller.prepare(case, caller.dense[0])
             torch.cuda.synchronize()
             message = {"op": "profile", "key": key, "inputs": prepared.message, "calls": _CALLS}
-            self._runner.ask_plain(message)
-            self._profiled = True
+            self._asked = self._runner.question(message)
+
+    def end_profile(self) -> None:
+        """Wait until it has: from then on others may use the GPU."""
+        self._profiled = self._answered()
+
+    def _answered(self) -> bool:
+        """Wait for the answer to what was asked last; False where nothing was, or it failed."""
+        asked, self._asked = self._asked, None
+        if asked is None:
+            return False
+        self._runner.begin_waiting()
+        with suppress(FaultRaised):
+            self._runner.answer(asked)
+            return True
+        return False
 
     def fields(self, own: tuple[str, ...]) -> dict[str, Any]:
         """Close the profiler, and return what it tells as fields of `Timing`.
