@@ -1,14 +1,18 @@
 """Jobs that a judge is told of before their turn: they change no order and no verdict."""
 
+import threading
+
 import pytest
 from judge_work import HONEST, ended
 from test_ahead import WRONG
 from test_executors import fatal, quick
+from test_sanitizer import OneVerdict
 
 pytest.importorskip("triton", reason="needs the extra `eval`")
 
 from harness.executors import LocalExecutor, NoSlotError
 from harness.executors.tasks import Task, Tasks
+from harness.executors.threads import SlotExecutor
 
 
 def tasks_of(slots, number):
@@ -54,6 +58,39 @@ def test_what_was_lost_on_a_slot_is_not_promised_to_it_again():
     tasks.put(first)
     assert tasks.coming("a", 2) == [second.job]
     assert tasks.take("b") is first
+
+
+class Starting(OneVerdict):
+    """A slot whose judge is not up before it is `released`."""
+
+    def __init__(self):
+        super().__init__("slot")
+        self.released, self.told = threading.Event(), []
+
+    def start(self):
+        assert self.released.wait(30)
+
+    def _judge(self, job, ahead):
+        self.told.append((job, [*ahead]))
+        return super()._judge(job, ahead)
+
+
+def test_what_is_submitted_while_a_judge_starts_is_announced_with_the_first_job():
+    slot, jobs = Starting(), [quick(f"{HONEST}\n# {place}") for place in range(3)]
+    with SlotExecutor([slot]) as executor:
+        futures = [executor.submit(job) for job in jobs]
+        slot.released.set()
+        assert [future.result().status for future in futures] == ["failed"] * 3
+    assert slot.told == [(jobs[0], jobs[1:]), (jobs[1], jobs[2:]), (jobs[2], [])]
+
+
+def test_a_judge_that_cannot_be_started_is_lost(monkeypatch):
+    monkeypatch.setattr("sys.executable", "/nowhere/python")
+    said = []
+    stopped = pytest.raises(NoSlotError, match="is stopped after 3 failures")
+    with LocalExecutor("cpu", say=said.append) as executor, stopped:
+        executor.submit(quick()).result()
+    assert len(said) == 1
 
 
 @pytest.mark.parametrize(

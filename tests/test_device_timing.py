@@ -10,6 +10,9 @@ from harness.problems import load_problem
 
 pytestmark = pytest.mark.gpu
 SIZE = "4096"
+SIZES = (SIZE, "full")
+"""Calls of some 40 us, several in a turn, and of 2 to 8 ms, during which the judge does other things."""
+FULL_BYTES = 60e9
 LEAK = """
 
 _plain = ModelNew.forward
@@ -30,9 +33,11 @@ WRONG_LATER = """
 _plain_forward = ModelNew.forward
 
 def _wrong(self, *inputs):
-    self.count = getattr(self, "count", 0) + 1
     output = _plain_forward(self, *inputs)
-    return output + 1 if self.count > 40 and inputs[0].shape[0] == 4096 else output
+    if inputs[0].shape[0] < 4096:
+        return output
+    self.count = getattr(self, "count", 0) + 1
+    return output + 1 if self.count > 12 else output
 
 ModelNew.forward = _wrong
 """
@@ -70,8 +75,17 @@ def judge_on_gpu():
         yield judge
 
 
-def job(problem, code, **more):
-    return Job(problem=problem, code=code, size=SIZE, device="cuda", **more)
+@pytest.fixture(params=SIZES)
+def size(request):
+    import torch
+
+    if request.param == "full" and torch.cuda.mem_get_info()[1] < FULL_BYTES:
+        pytest.skip(f"the full size of all runners takes {FULL_BYTES / 1e9:.0f} GB")
+    return request.param
+
+
+def job(problem, code, size=SIZE, **more):
+    return Job(problem=problem, code=code, size=size, device="cuda", **more)
 
 
 def test_ceilings_lie_below_the_data_sheet():
@@ -105,21 +119,21 @@ def test_a_candidate_that_takes_more_in_each_call_is_told_how_much(judge_on_gpu,
     assert f"{1 << 28} more than the" in verdict.detail
 
 
-def test_baselines_that_queue_while_a_wrong_candidate_is_timed_serve_the_next(judge_on_gpu, seed):
+def test_baselines_that_queue_while_a_wrong_candidate_is_timed_serve_the_next(judge_on_gpu, seed, size):
     code = seed.solution.read_text()
-    wrong = judge_on_gpu.evaluate(job(seed.problem, code + WRONG_LATER, rules="off", audits=False))
+    wrong = judge_on_gpu.evaluate(job(seed.problem, code + WRONG_LATER, size, rules="off", audits=False))
     assert isinstance(wrong, Incorrect), wrong.detail
     assert "a timed call" in wrong.detail
-    verdict = judge_on_gpu.evaluate(job(seed.problem, code))
+    verdict = judge_on_gpu.evaluate(job(seed.problem, code, size))
     assert isinstance(verdict, Passed), verdict.detail
     assert verdict.timing.stable
     assert verdict.timing.compile_ms is not None
 
 
 @pytest.mark.parametrize("how", [NOT_COMPILED, NOT_FOR_LONG], ids=["never", "not for long"])
-def test_a_reference_that_does_not_compile_is_timed_all_the_same(judge_on_gpu, seed, how):
+def test_a_reference_that_does_not_compile_is_timed_all_the_same(judge_on_gpu, seed, how, size):
     problem = seed.problem.model_copy(update={"reference": seed.problem.reference + how, "hash": how})
-    verdict = judge_on_gpu.evaluate(job(problem, seed.solution.read_text()))
+    verdict = judge_on_gpu.evaluate(job(problem, seed.solution.read_text(), size))
     assert isinstance(verdict, Passed), verdict.detail
     assert verdict.timing.compile_ms is None
     assert "nothing compiles here" in verdict.timing.compile_note
