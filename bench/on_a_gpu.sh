@@ -12,7 +12,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 4
 python=${PYTHON:-python3}
 seed=reference_solutions/cumsum_exclusive/solution.py
 stage=(--problem cumsum_exclusive --stage final_micro_tuning)
-on_gpu=(tests/test_device_timing.py tests/test_ahead_gpu.py tests/test_doctor.py tests/test_sandbox_torch.py)
+on_gpu=(tests/test_device_timing.py tests/test_ahead_gpu.py tests/test_dying_gpu.py tests/test_doctor.py
+  tests/test_sandbox_torch.py)
 export PYTHONUNBUFFERED=1 PYTHONPATH=$PWD${PYTHONPATH:+:$PYTHONPATH}
 
 # Name, seconds allowed, command; its stdout goes to NAME.out.

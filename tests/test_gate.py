@@ -47,6 +47,23 @@ class Page:
         return os.pread(self.fd, KEY_BYTES, start)
 
 
+def worked(page: Page, opening: Opening, *, done_meanwhile: bool) -> list[int]:
+    """Let one call be shown and done, the latter while something else is done or after it."""
+    shown: list[int] = []
+
+    def meanwhile() -> None:
+        shown.append(page.runner.read(OPENED))
+        if done_meanwhile:
+            page.runner.write(DONE, 1)
+        else:
+            threading.Timer(0.02, page.runner.write, (DONE, 1)).start()
+
+    page.runner.write(QUEUED, 1)
+    opening.wait()
+    opening.run(meanwhile)
+    return shown
+
+
 @pytest.fixture
 def page():
     made = Page()
@@ -209,3 +226,18 @@ def test_whether_work_was_queued_in_time_is_known(page):
     page.runner.write(QUEUED, 1)
     early.wait()
     assert (late.queued, early.queued) == (False, True)
+
+
+def test_other_things_are_done_once_the_inputs_are_shown_and_the_end_is_watched_for(page):
+    opening = page.opening(KEYS_OF_THREE[:1], silent)
+    assert worked(page, opening, done_meanwhile=False) == [1]
+    assert opening.done
+    assert opening.watched
+    assert opening.done_ns - opening.start_ns > 10_000_000
+
+
+def test_an_end_that_came_before_other_things_were_done_was_not_watched_for(page):
+    opening = page.opening(KEYS_OF_THREE[:1], silent)
+    assert worked(page, opening, done_meanwhile=True) == [1]
+    assert opening.done
+    assert not opening.watched

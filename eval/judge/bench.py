@@ -167,7 +167,8 @@ class Bench:
         with baton.held(), contextlib.suppress(BrokenJudgeError):
             self._alone()
         if self._lookahead is not None:
-            self._lookahead.close()
+            with contextlib.suppress(BrokenJudgeError):
+                self._lookahead.close()
         if self._baselines is not None:
             self._baselines.close()
         self._gate.close()

@@ -47,11 +47,10 @@ class Dying:
             BrokenJudgeError: as `wait`.
 
         """
-        runner.end()
         self._ended.append(_Ended(runner, region))
+        runner.end()
         self.let_go()
-        while len(self._ended) > _MOST:
-            self._collect(self._ended[0])
+        self.wait(_MOST)
 
     def let_go(self) -> None:
         """Forget those that are gone by now.
@@ -64,20 +63,20 @@ class Dying:
             if one.runner.gone():
                 self._collect(one)
 
-    def wait(self) -> None:
-        """Wait until all are gone.
+    def wait(self, most: int = 0) -> None:
+        """Wait until at most so many are not gone yet.
 
         Raises:
-            BrokenJudgeError: one cannot be ended, and would disturb those that follow.
+            BrokenJudgeError: a runner cannot be ended, one of these or another, and would disturb those that
+                follow.
 
         """
-        while self._ended:
+        while len(self._ended) > most:
             self._collect(self._ended[0])
+        self._require_health()
 
     def wait_for_the_gpu(self) -> None:
         """Wait until none of them has work on the GPU: all are gone, or it is seen to be idle.
-
-        That is so a hundredth of a second after they were ended (docs/timing.md).
 
         Raises:
             BrokenJudgeError: as `wait`.
@@ -90,9 +89,13 @@ class Dying:
             if time.monotonic() > deadline:
                 self.wait()
             self.let_go()
+        self._require_health()
 
     def _collect(self, one: _Ended) -> None:
         self._ended.remove(one)
         one.runner.collect()
+        self._require_health()
+
+    def _require_health(self) -> None:
         if not self._zygote.healthy:
             raise BrokenJudgeError("a runner before this one could not be ended")

@@ -116,9 +116,11 @@ class Lookahead:
 
     def close(self) -> None:
         """End everything."""
-        self.drop()
-        if self._ahead is not None:
-            self._ahead.close()
+        try:
+            self.drop()
+        finally:
+            if self._ahead is not None:
+                self._ahead.close()
 
 
 def this_gpu() -> Target:

@@ -40,6 +40,8 @@ class Opening:
         self.queued = self.done = False
         """Whether all work was queued before anything was shown, and whether the last call was seen to be
         done."""
+        self.watched = True
+        """Whether the end was watched for, so that `done_ns` is when it came."""
         gate.clear()
 
     def wait(self) -> None:
@@ -55,7 +57,7 @@ class Opening:
     def run(self, meanwhile: Callable[[], None] | None = None) -> None:
         """Once the GPU has turned to the runner, show one call's inputs after another; wait for the last.
 
-        What is done `meanwhile`, once all are shown, has to be over well before the last is done.
+        What is done `meanwhile`, once all are shown, should be over well before the last is done.
         """
         self._reached(AWAKE, 1, _STALL_NS)
         self.start_ns = time.monotonic_ns()
@@ -66,6 +68,7 @@ class Opening:
             self._gate.write(OPENED, call + 1)
         if meanwhile is not None:
             meanwhile()
+            self.watched = self._gate.read(DONE) < len(self._keys)
         self.finish()
 
     def finish(self) -> None:

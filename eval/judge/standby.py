@@ -68,13 +68,13 @@ class Standby:
         """Fork a runner for a candidate with these limits, and do not wait for it.
 
         It gets `home`, which candidates have had before, or where that is in use one of `spares`; where all
-        are in use nothing happens. Where one that was ended has the last of them, it is waited until that is
-        gone.
+        are in use nothing happens. Where those that were ended have the last of them, the first of those is
+        waited for.
         """
         self._dying.let_go()
         region = self._free_one([home, *spares])
         if region is None and self._dying.regions:
-            self._dying.wait()
+            self._dying.wait(len(self._dying.regions) - 1)
             region = self._free_one([home, *spares])
         if region is None:
             return
@@ -152,11 +152,16 @@ class Standby:
         return None
 
     def drop(self) -> None:
-        """End the runners."""
-        self._dying.wait()
-        for one in self._waiting:
+        """End the runners.
+
+        Raises:
+            BrokenJudgeError: one cannot be ended; the others were.
+
+        """
+        waiting, self._waiting = self._waiting, []
+        for one in waiting:
             one.runner.kill()
-        self._waiting = []
+        self._dying.wait()
 
 
 def _entered(runner: Runner) -> bool:

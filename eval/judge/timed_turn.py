@@ -78,6 +78,11 @@ class TimedTurn:
         return self._opening.queued
 
     @property
+    def watched(self) -> bool:
+        """Tell whether the end was watched for: else nobody knows when it came."""
+        return self._opening.watched
+
+    @property
     def shown_ns(self) -> int:
         """When the first inputs were shown, by the judge's monotonic clock."""
         return self._opening.start_ns
@@ -89,4 +94,5 @@ class TimedTurn:
 
     def end(self) -> tuple[list[float], Facts]:
         """Return what the runner's events say of each call, in ms, and the rest that it says."""
+        self._runner.begin_waiting()
         return self._runner.accounted(self._nonce, self._count, done=self._opening.done)

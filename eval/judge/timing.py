@@ -57,7 +57,7 @@ class TimingSession:
         """`nulls` are of earlier sessions beside the same trusted runners.
 
         Only the `first` session of a candidate adds to them. `alone` waits until nothing is left of
-        candidates before this one: it is called once all have warmed up.
+        candidates before this one: it is called after the first round of those that warm up.
         """
         self._case, self._contestants = case, contestants
         self._turns = Turns(case, signature, contestants, self._check)
@@ -134,7 +134,6 @@ class TimingSession:
         """
         try:
             self._warm_up()
-            self._alone()
             self._choose_calls(most_calls, budget_s)
             self._calibrate()
             while not self._try_calls():
@@ -165,8 +164,10 @@ class TimingSession:
         cold = [one for one in self._contestants if one.usual_ms is None or one.waits]
         for contestant in cold:
             contestant.late_turns = 0
-        for _ in range(_WARM_UP_CALLS):
+        for number in range(_WARM_UP_CALLS):
             self._turns.round(self._order(cold))
+            if not number:
+                self._alone()
         for contestant in cold:
             contestant.waits = contestant.late_turns >= _WARM_UP_CALLS - 1
             contestant.usual_ms = stats.median(contestant.event_ms), stats.median(contestant.done_ms)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
+from eval.judge import stats
 from eval.judge.faults import BaselineFailedError, FaultRaised
 from eval.judge.form import check_facts, check_form
 from eval.judge.readout import Readout
@@ -33,8 +34,10 @@ Look = Callable[["Contestant", "list[Prepared]", "list[list[TensorDesc]]"], None
 
 _SEALED_CALLS = 4
 """Of how many calls of a turn elements are read while the clock runs."""
-_ROOMY_MS = 2.0
-"""A trusted runner's call of at least so many ms leaves room for what takes the judge half of one."""
+_ROOM = 4.0
+"""A trusted runner's call leaves room for what usually takes the judge so much less."""
+_AT_FIRST_MS = 0.5
+"""What that is taken to be before it was measured."""
 _random = secrets.SystemRandom()
 
 
@@ -66,6 +69,10 @@ class Turns:
         self._owed: _Owed | None = None
         self._failure: BaselineFailedError | None = None
         """Of another baseline than the one that took its turn."""
+        self._used_ms: list[float] = []
+        """How long it took what was done while others worked."""
+        self._hurried: set[Contestant] = set()
+        """Those that were done before that was."""
 
     def restart(self, calls: int) -> None:
         """Begin with new contents, and with so many calls a turn."""
@@ -85,11 +92,17 @@ class Turns:
         """
         self._inputs.next_round()
         for contestant, following in zip(order, [*order[1:], then], strict=False):
-            if not self._gives_room(contestant):
+            room = self._gives_room(contestant)
+            if not room:
                 self._ask_ahead(following, contestant)  # first: if it fails, the candidate was not asked
             self._ask(contestant)
-            with blamed_on(contestant):
-                self._take(contestant, self._asked.pop(contestant), following)
+            try:
+                with blamed_on(contestant):
+                    self._take(contestant, following, room=room)
+            except FaultRaised as raised:
+                if self._failure is not None:  # which came first
+                    raise self._failure from raised
+                raise
             if self._failure is not None:
                 raise self._failure
         if then is None:
@@ -97,8 +110,11 @@ class Turns:
 
     def _gives_room(self, contestant: Contestant) -> bool:
         """Tell whether it works so long that the judge need not watch for the end all the time."""
+        if not contestant.trusted or self.calls > 1 or contestant in self._hurried:
+            return False
         usual_ms = contestant.usual_ms[0] if contestant.usual_ms is not None else 0.0
-        return contestant.trusted and self.calls == 1 and usual_ms >= _ROOMY_MS
+        used_ms = stats.median(self._used_ms) if self._used_ms else _AT_FIRST_MS
+        return usual_ms >= _ROOM * used_ms
 
     def _may_queue(self, following: Contestant, taking_turns: Contestant) -> bool:
         """Tell whether a runner may queue its turn while another takes one.
@@ -126,11 +142,9 @@ class Turns:
             self._asked[contestant] = TimedTurn(contestant.runner, question, cover.keys), cover
             contestant.asked = asked
 
-    def _take(
-        self, contestant: Contestant, asked: tuple[TimedTurn, Cover], following: Contestant | None
-    ) -> None:
-        turn, cover = asked
-        room = self._gives_room(contestant)
+    def _take(self, contestant: Contestant, following: Contestant | None, *, room: bool) -> None:
+        """Take the turn that was asked for, where there is `room` with other things meanwhile."""
+        turn, cover = self._asked.pop(contestant)
         meanwhile = partial(self._use_the_time, contestant, following) if room else None
         with turn:
             batch = self._inputs.write(contestant, cover)
@@ -155,11 +169,13 @@ class Turns:
 
     def _use_the_time(self, contestant: Contestant, following: Contestant | None) -> None:
         """Do what else would come between this turn and the next."""
+        start = time.perf_counter()
         with self._failing_later():
             self.hear()
             self._ask_ahead(following, contestant)
         if following is not None:
             self._readouts[following] = self._readout(following)
+        self._used_ms.append(1e3 * (time.perf_counter() - start))
 
     @contextlib.contextmanager
     def _failing_later(self) -> Iterator[None]:
@@ -176,6 +192,8 @@ class Turns:
     def hear(self) -> None:
         """Hear what the runner that took the last turn says of it, where that is not known yet.
 
+        A turn whose end was not watched for counts for nothing.
+
         Raises:
             FaultRaised: the candidate failed.
             BaselineFailedError: a baseline failed.
@@ -191,6 +209,9 @@ class Turns:
             check_facts(facts)
         contestant.launched.add((self.calls, frozenset(facts.launched.items())))
         contestant.late_turns += not turn.queued
+        if not turn.watched:
+            self._hurried.add(contestant)
+            return
         contestant.record(event_ms)
         contestant.done_ms.append((turn.done_ns - turn.shown_ns) / 1e6 / self.calls)
         contestant.sealed_ms.append((end_ns - turn.done_ns) / 1e6)
