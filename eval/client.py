@@ -80,14 +80,15 @@ class Judge:
     ) -> None:
         self.close(_PATIENCE_SECONDS if kind is None else _HASTE_SECONDS)
 
-    def start(self) -> None:
-        """Start the process, where there is none, without waiting until it is up: `evaluate` does.
+    def start(self) -> bool:
+        """Start the process without waiting until it is up, as `evaluate` does; False where there is one.
 
         Raises:
             JudgeFailedError: the judge was closed.
 
         """
-        self._running()
+        before = self._process
+        return self._running() is not before
 
     def _running(self) -> subprocess.Popen[str]:
         if self._closed:

@@ -3,13 +3,14 @@
 import threading
 
 import pytest
-from judge_work import HONEST, ended
+from judge_work import HONEST, ended, until
 from test_ahead import WRONG
 from test_executors import fatal, quick
 from test_sanitizer import OneVerdict
 
 pytest.importorskip("triton", reason="needs the extra `eval`")
 
+from eval import Judge, JudgeFailedError
 from harness.executors import LocalExecutor, NoSlotError
 from harness.executors.tasks import Task, Tasks
 from harness.executors.threads import SlotExecutor
@@ -69,6 +70,7 @@ class Starting(OneVerdict):
 
     def start(self):
         assert self.released.wait(30)
+        return False
 
     def _judge(self, job, ahead):
         self.told.append((job, [*ahead]))
@@ -82,6 +84,30 @@ def test_what_is_submitted_while_a_judge_starts_is_announced_with_the_first_job(
         slot.released.set()
         assert [future.result().status for future in futures] == ["failed"] * 3
     assert slot.told == [(jobs[0], jobs[1:]), (jobs[1], jobs[2:]), (jobs[2], [])]
+
+
+def test_while_a_judge_comes_up_others_are_waited_for():
+    tasks, (first,) = tasks_of(["a"], 1)
+    assert tasks.take("a") is first
+    later = [Task(quick(f"{HONEST}\n# {place}")) for place in range(3)]
+    for task in later:
+        threading.Timer(0.05, tasks.put, [task]).start()
+    told = tasks.coming("a", 2, 30.0)
+    assert len(told) == 2
+    assert all(job in [task.job for task in later] for job in told)
+    assert until(lambda: len(tasks.coming("a", 3)) == 3)
+    tasks.close(cancel=False)
+    assert len(tasks.coming("a", 4, 30.0)) == 3  # nothing more will come
+
+
+def test_a_judge_is_started_once():
+    with Judge("cpu") as judge:
+        assert judge.start()
+        assert not judge.start()
+        assert ended(judge.evaluate(quick())) == "passed"
+        assert not judge.start()
+    with pytest.raises(JudgeFailedError, match="was closed"):
+        judge.start()
 
 
 def test_a_judge_that_cannot_be_started_is_lost(monkeypatch):

@@ -67,9 +67,14 @@ class RaySlot(Slot):
         self._device = device
         self._actor: Any = None
 
-    def _judge(self, job: Job, ahead: Sequence[Job]) -> Verdict:
+    def start(self) -> bool:
+        """Bring an actor up, its judge with it, where there is none."""
         if self._actor is None:
             self._bring_up()
+        return False
+
+    def _judge(self, job: Job, ahead: Sequence[Job]) -> Verdict:
+        self.start()
         answer = self._ask(self._actor.evaluate, *(one.model_dump_json() for one in (job, *ahead)))
         return _VERDICT.validate_python(answer["verdict"])
 

@@ -48,10 +48,10 @@ class LocalSlot(Slot):
         self._recheck = recheck
         self._check = _CHECK.model_copy(update={"device": device})
 
-    def start(self) -> None:
+    def start(self) -> bool:
         """Start the judge's process."""
         try:
-            self.judge.start()
+            return self.judge.start()
         except OSError as error:
             raise JudgeFailedError(f"the judge cannot be started: {error}", lost=True) from error
 

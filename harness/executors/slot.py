@@ -39,15 +39,16 @@ class Slot(ABC):
             busy_s=self._busy_s + running, strikes=self.strikes,
         )  # fmt: skip
 
-    def start(self) -> None:  # noqa: B027 - there is nothing to do where a judge is up as it is
-        """Begin to bring up a judge where there is none yet, without waiting for it.
+    def start(self) -> bool:
+        """Bring a judge up or begin to, where there is none; tell whether it is still to come up.
 
-        What is submitted meanwhile can be announced with the first job.
+        What is submitted meanwhile can be announced with its first job.
 
         Raises:
             JudgeFailedError: it cannot be started.
 
         """
+        return False
 
     def evaluate(self, job: Job, ahead: Sequence[Job] = ()) -> Verdict:
         """Judge one candidate, and once more where its runner died; a verdict clears the strikes.

@@ -58,16 +58,24 @@ class Tasks:
                     return None
                 self._changed.wait()
 
-    def coming(self, slot: str, most: int) -> list[Job]:
-        """Return up to `most` jobs that `slot` will probably have next, each promised to one slot alone."""
+    def coming(self, slot: str, most: int, wait_s: float = 0.0) -> list[Job]:
+        """Return up to `most` jobs that `slot` will probably have next, each promised to one slot alone.
+
+        Where there are fewer, some that are submitted in the next `wait_s` seconds are waited for.
+        """
         with self._changed:
+            self._changed.wait_for(lambda: self._closed or len(self._open_to(slot)) >= most, wait_s)
             for task in self._waiting:
                 if task.promised not in self._live:
                     task.promised = None
-            its = [task for task in self._waiting if task.promised in (None, slot) and self._may(slot, task)]
-            for task in its[:most]:
+            its = self._open_to(slot)[:most]
+            for task in its:
                 task.promised = slot
-            return [task.job for task in its[:most]]
+            return [task.job for task in its]
+
+    def _open_to(self, slot: str) -> list[Task]:
+        free = (None, slot)
+        return [task for task in self._waiting if task.promised in free and self._may(slot, task)]
 
     def _may(self, slot: str, task: Task) -> bool:
         return slot not in task.lost_on or self._live <= set(task.lost_on)

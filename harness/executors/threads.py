@@ -17,6 +17,8 @@ from harness.executors.tasks import Task, Tasks
 _TRIES = 2
 _ANNOUNCED = 5
 """Jobs that a judge is told of beside the one that it judges."""
+_STARTING_SECONDS = 0.5
+"""A judge takes longer than this to come up, so until then it may be waited for what will be announced."""
 
 
 def to_stderr(line: str) -> None:
@@ -63,8 +65,8 @@ class SlotExecutor:
             if not task.lost_on and not task.future.set_running_or_notify_cancel():
                 continue
             try:
-                slot.start()
-                verdict = slot.evaluate(task.job, self._tasks.coming(slot.name, _ANNOUNCED))
+                wait_s = _STARTING_SECONDS if slot.start() else 0.0
+                verdict = slot.evaluate(task.job, self._tasks.coming(slot.name, _ANNOUNCED, wait_s))
             except JudgeFailedError as error:
                 self._failed(slot, task, error)
             except BaseException as error:  # noqa: BLE001 - our own bug goes to its one owner, the caller
