@@ -57,8 +57,8 @@ class Turns:
         self, case: CaseReference, signature: Signature, contestants: Sequence[Contestant], look: Look
     ) -> None:
         self._case, self._signature, self._look = case, signature, look
-        properties = torch.cuda.get_device_properties(0)
-        self._flush = torch.empty(2 * properties.L2_cache_size, dtype=torch.uint8, device="cuda")
+        device, properties = contestants[0].region.base.device, torch.cuda.get_device_properties(0)
+        self._flush = torch.empty(2 * properties.L2_cache_size, dtype=torch.uint8, device=device)
         self.calls = 1
         """Of one turn."""
         self._inputs = TurnInputs(case, contestants)
