@@ -181,9 +181,12 @@ def test_what_was_asked_ahead_of_a_failure_is_let_go_and_serves_again(playing):
     assert len(b.event_ms) >= before + 2 or b in again._hurried
 
 
-def test_nothing_is_left_of_turns_before_another_number_of_calls(playing):
+def test_what_was_drawn_for_turns_of_other_calls_is_forgotten(playing):
     turns, (a, b) = playing((LONG_MS, None), (LONG_MS, None))
-    take(turns, [[a, b], [b, a]])
-    turns.restart(1)
-    assert turns._readouts == {}
-    assert turns.calls == 1
+    turns.round([a, b], a)
+    assert [*turns._readouts] == [a]
+    turns.restart(2)
+    assert (turns._readouts, turns.calls) == ({}, 2)
+    turns.let_go()
+    assert a.runner.said.empty()
+    assert b.runner.said.empty()
