@@ -68,7 +68,7 @@ class Starting(OneVerdict):
         super().__init__("slot")
         self.released, self.told = threading.Event(), []
 
-    def start(self):
+    def _start(self):
         assert self.released.wait(30)
         return False
 
@@ -84,6 +84,25 @@ def test_what_is_submitted_while_a_judge_starts_is_announced_with_the_first_job(
         slot.released.set()
         assert [future.result().status for future in futures] == ["failed"] * 3
     assert slot.told == [(jobs[0], jobs[1:]), (jobs[1], jobs[2:]), (jobs[2], [])]
+
+
+class Unreachable(OneVerdict):
+    """A slot whose judge cannot be reached."""
+
+    def _start(self):
+        raise ConnectionError("nobody listens")
+
+    def _bring_up(self):
+        raise ConnectionError("nobody listens")
+
+
+def test_a_judge_that_cannot_be_reached_is_lost_and_its_slot_stopped():
+    slot, said = Unreachable("slot"), []
+    stopped = pytest.raises(NoSlotError, match="cannot be started: nobody listens")
+    with SlotExecutor([slot], said.append) as executor, stopped:
+        executor.submit(quick()).result()
+    assert slot.state().stage == "stopped"
+    assert len(said) == 1
 
 
 def test_while_a_judge_comes_up_others_are_waited_for():

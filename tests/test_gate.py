@@ -56,7 +56,7 @@ def worked(page: Page, opening: Opening, *, done_meanwhile: bool) -> list[int]:
         if done_meanwhile:
             page.runner.write(DONE, 1)
         else:
-            threading.Timer(0.02, page.runner.write, (DONE, 1)).start()
+            threading.Timer(0.2, page.runner.write, (DONE, 1)).start()
 
     page.runner.write(QUEUED, 1)
     opening.wait()

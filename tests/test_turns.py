@@ -29,10 +29,15 @@ FACTS = Facts(
     aliases_input=False, aliases_earlier=False, launched={"kernel": 1}, configs={}, operators=None, live=[]
 )  # fmt: skip
 LONG_MS, SHORT_MS = 60.0, 1.0
+ALWAYS, NEVER = 0.0, 1e9
+"""How much longer a call has to take than what the judge does meanwhile, for that to be done."""
 
 
 class Played:
-    """A runner whose GPU takes `ms` for a call; it fails at the `fails`-th question or account, from 0 on."""
+    """A runner whose GPU takes `ms` for a call.
+
+    It fails at what `fails` says, by its number from 0 on: a question, a description or an account.
+    """
 
     def __init__(self, region, ms, fails=None):
         self._region, self._ms, self._fails = region, ms, fails
@@ -40,8 +45,9 @@ class Played:
         self.gate, self._gpu = Gate(self._fd), Gate(self._fd)
         self.weights, self.live = {}, []
         self.said, self.ended = queue.Queue(), False
+        self.done, self.accounts_after = threading.Event(), None
         self._asked = queue.Queue()
-        self._told = {"question": 0, "account": 0}
+        self._told = {"question": 0, "description": 0, "account": 0}
         threading.Thread(target=self._work, daemon=True).start()
 
     def close(self):
@@ -57,6 +63,7 @@ class Played:
             self._wait(OPENED)
             time.sleep(self._ms / 1e3)
             self._gpu.write(DONE, 1)
+            self.done.set()
             self.said.put(("account", nonce))
 
     def _wait(self, word):
@@ -81,6 +88,7 @@ class Played:
         return nonce
 
     def described(self, nonce, count):
+        self._fail("description")
         self._hear(("description", nonce))
         output = {"shape": [3, 5], "dtype": "float32", "offset": self._region.split, "stride": [5, 1]}
         call = {"structure": "tensor", "types": ["tensor"], "outputs": [output], "too_large": False}
@@ -88,6 +96,8 @@ class Played:
 
     def accounted(self, nonce, count, *, done):
         assert done
+        if self.accounts_after is not None:
+            assert self.accounts_after.wait(20)
         self._fail("account")
         self._hear(("account", nonce))
         return [self._ms] * count, FACTS
@@ -111,6 +121,7 @@ class Played:
 @pytest.fixture
 def playing(monkeypatch):
     """Make contestants, by the ms of a call and where their runners fail, and the turns that they take."""
+    monkeypatch.setattr("eval.judge.opening._QUEUE_NS", 10_000_000_000)
     monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: SimpleNamespace(L2_cache_size=1024))
     with ExitStack() as stack:
@@ -140,7 +151,14 @@ def take(turns, orders):
         turns.round(order, following[0] if following is not None else None)
 
 
-@pytest.mark.parametrize("ms", [LONG_MS, SHORT_MS])
+@pytest.fixture(params=[(LONG_MS, ALWAYS), (SHORT_MS, NEVER)], ids=["room", "none"])
+def ms(request, monkeypatch):
+    """How long calls take, where the judge does other things meanwhile and where it does not."""
+    taken_ms, room = request.param
+    monkeypatch.setattr("eval.judge.turns._ROOM", room)
+    return taken_ms
+
+
 def test_every_turn_is_heard_of_once_and_in_order(playing, ms):
     turns, (a, b, c) = playing(*[(ms, None)] * 3)
     take(turns, [[a, b, c], [c, b, a], [b, a, c], [c, a, b]])  # twice the last is the next first
@@ -154,8 +172,7 @@ def test_every_turn_is_heard_of_once_and_in_order(playing, ms):
     assert all(one.runner.said.empty() for one in (a, b, c))
 
 
-@pytest.mark.parametrize("ms", [LONG_MS, SHORT_MS])
-@pytest.mark.parametrize("what", ["question", "account"])
+@pytest.mark.parametrize("what", ["question", "description", "account"])
 @pytest.mark.parametrize("when", [0, 1])
 def test_who_fails_is_named_and_nobody_else_is_ended(playing, ms, what, when):
     turns, (a, b, c) = playing((ms, None), (ms, (what, when)), (ms, None))
@@ -163,13 +180,35 @@ def test_who_fails_is_named_and_nobody_else_is_ended(playing, ms, what, when):
         take(turns, [[a, b, c], [c, b, a], [b, a, c]])
     turns.let_go()
     assert [one.runner.ended for one in (a, c)] == [False, False]
-    assert b.runner.ended == (what == "account")
+    assert b.runner.ended == (what != "question")
     for one in (a, c):
         assert one.runner.said.empty()
-        assert len(one.event_ms) == len(one.done_ms)
 
 
-def test_what_was_asked_ahead_of_a_failure_is_let_go_and_serves_again(playing):
+def test_an_end_that_nobody_watched_for_is_no_sample_and_there_is_no_room_from_then_on(playing, monkeypatch):
+    monkeypatch.setattr("eval.judge.turns._ROOM", ALWAYS)
+    turns, (a, b) = playing((SHORT_MS, None), (LONG_MS, None))
+    b.runner.accounts_after = a.runner.done  # which the judge hears while a works
+    turns.round([b, a])
+    assert (len(a.event_ms), len(a.done_ms), len(a.sealed_ms)) == (0, 0, 0)
+    assert len(b.event_ms) == 1
+    assert not turns._gives_room(a)
+    assert turns._gives_room(b)
+    turns.round([b, a])
+    assert len(a.event_ms) == 1
+
+
+def test_of_two_that_fail_the_first_is_named(playing, monkeypatch):
+    monkeypatch.setattr("eval.judge.turns._ROOM", ALWAYS)
+    turns, (a, b) = playing((SHORT_MS, ("account", 0)), (SHORT_MS, ("description", 0)))
+    turns._hurried.add(b)
+    with pytest.raises(BaselineFailedError, match="number 0: it fails at account 0"):
+        turns.round([a, b])
+    turns.let_go()
+
+
+def test_what_was_asked_ahead_of_a_failure_is_let_go_and_serves_again(playing, monkeypatch):
+    monkeypatch.setattr("eval.judge.turns._ROOM", ALWAYS)
     turns, (a, b) = playing((LONG_MS, ("account", 1)), (LONG_MS, None))
     with pytest.raises(BaselineFailedError):
         take(turns, [[a, b], [a, b], [b, a]])
@@ -181,7 +220,8 @@ def test_what_was_asked_ahead_of_a_failure_is_let_go_and_serves_again(playing):
     assert len(b.event_ms) >= before + 2 or b in again._hurried
 
 
-def test_what_was_drawn_for_turns_of_other_calls_is_forgotten(playing):
+def test_what_was_drawn_for_turns_of_other_calls_is_forgotten(playing, monkeypatch):
+    monkeypatch.setattr("eval.judge.turns._ROOM", ALWAYS)
     turns, (a, b) = playing((LONG_MS, None), (LONG_MS, None))
     turns.round([a, b], a)
     assert [*turns._readouts] == [a]

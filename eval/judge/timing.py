@@ -144,10 +144,9 @@ class TimingSession:
             self._turns.let_go()
 
     def _take_rounds(self, target: Contestant, against: Contestant, deadline: float) -> None:
-        order = self._order(self._contestants)
+        order, turns = self._order(self._contestants), 1  # one was taken to try
         while time.monotonic() < deadline:
-            following = self._order(self._contestants)
-            turns = len(target.event_ms) + 1
+            following, turns = self._order(self._contestants), turns + 1
             enough = turns >= least_turns(self.calls) and turns % _TURNS_BETWEEN_LOOKS == 0
             self._turns.round(order, None if enough else following[0])
             if enough and self._precise_enough(target, against):

@@ -99,7 +99,7 @@ class Turns:
             try:
                 with blamed_on(contestant):
                     self._take(contestant, following, room=room)
-            except FaultRaised as raised:
+            except (FaultRaised, BaselineFailedError) as raised:
                 if self._failure is not None:  # which came first
                     raise self._failure from raised
                 raise

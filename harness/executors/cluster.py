@@ -67,14 +67,13 @@ class RaySlot(Slot):
         self._device = device
         self._actor: Any = None
 
-    def start(self) -> bool:
-        """Bring an actor up, its judge with it, where there is none."""
+    def _start(self) -> bool:
         if self._actor is None:
             self._bring_up()
         return False
 
     def _judge(self, job: Job, ahead: Sequence[Job]) -> Verdict:
-        self.start()
+        self._start()
         answer = self._ask(self._actor.evaluate, *(one.model_dump_json() for one in (job, *ahead)))
         return _VERDICT.validate_python(answer["verdict"])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from eval import Case, Job, Judge, JudgeFailedError, Limits, Problem, Verdict
+from eval import Case, Job, Judge, Limits, Problem, Verdict
 from eval.devices import CudaDevice, cuda_device_name
 from eval.records import SizeProfile
 from harness.executors.base import Recheck
@@ -48,12 +48,8 @@ class LocalSlot(Slot):
         self._recheck = recheck
         self._check = _CHECK.model_copy(update={"device": device})
 
-    def start(self) -> bool:
-        """Start the judge's process."""
-        try:
-            return self.judge.start()
-        except OSError as error:
-            raise JudgeFailedError(f"the judge cannot be started: {error}", lost=True) from error
+    def _start(self) -> bool:
+        return self.judge.start()
 
     def _judge(self, job: Job, ahead: Sequence[Job]) -> Verdict:
         return self.judge.evaluate(job, ahead)

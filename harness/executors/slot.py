@@ -48,6 +48,16 @@ class Slot(ABC):
             JudgeFailedError: it cannot be started.
 
         """
+        self._stage = "checking"
+        try:
+            return self._start()
+        except OSError as error:
+            raise JudgeFailedError(f"the judge cannot be started: {error}", lost=True) from error
+        finally:
+            self._stage = "idle"
+
+    def _start(self) -> bool:
+        """Do what `start` is for, where that takes time."""
         return False
 
     def evaluate(self, job: Job, ahead: Sequence[Job] = ()) -> Verdict:
