@@ -12,7 +12,6 @@ from eval.judge.faults import BrokenJudgeError
 from eval.judge.processes import Zygote
 from eval.judge.regions import HostRegion
 from eval.judge.runner import Runner
-from eval.judge.standby import Standby, _Waiting
 from eval.records import Limits
 
 LIMITS = Limits(seconds=60)
@@ -80,14 +79,3 @@ def test_after_one_that_could_not_be_ended_nobody_is_timed_any_more():
         for waits in (dying.wait, dying.wait_for_the_gpu):
             with pytest.raises(BrokenJudgeError, match="could not be ended"):
                 waits()
-
-
-def test_those_that_wait_are_ended_though_another_could_not_be():
-    with closing(Zygote(cuda=False)) as broken, closing(HostRegion(1 << 20, 1 << 20)) as region:
-        standby, runner = Standby(broken), Runner(broken, region, LIMITS, cuda=False)
-        standby._waiting.append(_Waiting(runner, LIMITS, region))
-        broken.healthy = False
-        with pytest.raises(BrokenJudgeError):
-            standby.drop()
-        assert runner.gone()
-        assert standby.count == 0

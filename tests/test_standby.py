@@ -9,6 +9,7 @@ from judge_work import exists, until
 
 pytest.importorskip("triton", reason="needs the extra `eval`")
 
+from eval.judge.faults import BrokenJudgeError
 from eval.judge.processes import Zygote
 from eval.judge.regions import HostRegion
 from eval.judge.runner import Runner
@@ -89,3 +90,14 @@ def test_the_first_region_that_nobody_is_in_is_the_next_one(waiting):
         standby.retire(place)
         standby.wait_for_the_dead()
         assert standby._free_one([home, spare]) is home
+
+
+def test_those_that_wait_are_ended_though_another_could_not_be():
+    with closing(Zygote(cuda=False)) as broken, closing(HostRegion(1 << 20, 1 << 20)) as region:
+        standby, runner = Standby(broken), Runner(broken, region, LIMITS, cuda=False)
+        standby._waiting.append(_Waiting(runner, LIMITS, region))
+        broken.healthy = False
+        with pytest.raises(BrokenJudgeError):
+            standby.drop()
+        assert runner.gone()
+        assert standby.count == 0

@@ -8,10 +8,10 @@ from functools import cache
 import torch
 
 _LOOKS, _BETWEEN_LOOKS_SECONDS = 5, 0.0005
-"""Together longer than the 2 ms for which one process has the GPU before it is another's turn."""
+"""Together longer than the 2.3 ms that a process waited for its turn beside one with work on an H200."""
 _MOST_SECONDS = 0.0003
-"""A look takes less than 0.1 ms on a GPU that is idle, and some 2 ms where another process has work there.
-Where MPS lets processes share a GPU it does not show."""
+"""Looks at an idle H200 are over sooner, and those beside another's work there are not
+(tests/test_dying_gpu.py). Where MPS lets processes share a GPU it does not show."""
 _BYTES = 1 << 20
 
 
