@@ -45,7 +45,7 @@ def asked(problem, room, rounds):
                     for part, dtype in zip(case.expected(old), case.signature().dtypes, strict=True)
                 ]
                 assert caller.values.check(case, before, answered) is None
-                near = caller.prepare_near(case, answered)
+                near, _ = caller.prepare_near(case, answered, case.signature())
                 yield case, old[0], near.placed[0], caller.values.check(case, near, answered)
 
 

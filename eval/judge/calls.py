@@ -142,17 +142,20 @@ class Caller:
         ]
 
     def prepare_near(
-        self, case: CaseReference, answered: list[torch.Tensor], state: Tensors | None = None
-    ) -> Prepared:
+        self, case: CaseReference, answered: list[torch.Tensor], signature: Signature,
+        state: Tensors | None = None,
+    ) -> tuple[Prepared, list[Right] | None]:  # fmt: skip
         """Change contents of the last call in a place or two, so that `answered`, right there, is wrong.
 
-        Where nothing that is tried changes the answer, what was tried last stands.
+        Where nothing that is tried changes the answer, what was tried last stands. With it comes the answer
+        that is right then, None where outputs are compared in parts.
         """
         for change in CHANGES:
             prepared = self.prepare(case, self.usual, change=change)._replace(family=NEAR, state=state)
-            if self.values.check(case, prepared, answered) is not None:
+            right = self.values.right(case, prepared, signature.elements())
+            if self.values.differs(case, prepared, right, answered):
                 break
-        return prepared
+        return prepared, right
 
     def _write(self, _number: int, desc: TensorDesc, contents: torch.Tensor) -> None:
         self._region.tensor(desc).copy_(contents)
@@ -200,30 +203,32 @@ class Caller:
         key: str,
         in_full: bool = True,
         alone: bool = True,
+        meanwhile: Callable[[], None] | None = None,
         **options: Any,
     ) -> Facts:
         """Prepare, call and check; `NEAR` follows a call of the same case.
 
         Not `in_full` looks at some rows of a large output alone; what need not be `alone` on the device is
-        called while the right answer is computed there, and looked at with one wait for all.
+        called while the right answer is computed there, and looked at with one wait for all. What is done
+        `meanwhile` beside one that is alone is nothing on the device.
 
         Raises:
             FaultRaised: whatever is wrong first.
 
         """
         state = self.renew(runner, key)
+        right: list[Right] | None = None
         if family == NEAR:
-            prepared = self.prepare_near(case, self._answered, state)
+            prepared, right = self.prepare_near(case, self._answered, signature, state)
         else:
             prepared = self.prepare(case, family)._replace(state=state)
         self.poison(runner)
-        right: list[Right] | None = None
 
         def compute() -> None:
             nonlocal right
-            right = self.values.right(case, prepared, signature.elements())
+            right = right or self.values.right(case, prepared, signature.elements())
 
-        reply = runner.call(key, prepared.message, meanwhile=None if alone else compute, **options)
+        reply = runner.call(key, prepared.message, meanwhile=meanwhile if alone else compute, **options)
         check_form(reply, signature)
         check_facts(reply.facts)
         self._answered = _out_of_reach(runner.tensors(reply))

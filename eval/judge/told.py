@@ -32,12 +32,14 @@ class UntrustedDetails:
 
     def begin_profile(self, caller: Caller, case: CaseReference, key: str) -> None:
         """Have it call the candidate a few times under the profiler, with nobody beside it on the GPU."""
-        if not self._answered():
+        prepared = None
+        with suppress(torch.OutOfMemoryError):  # the next candidate may take memory by now
+            prepared = caller.prepare(case, caller.dense[0])  # while the profiler is opened
+        self._open = self._answered()
+        if not self._open or prepared is None:
             return
-        self._open = True
-        with suppress(FaultRaised, torch.OutOfMemoryError):  # the next candidate may take memory by now
+        with suppress(FaultRaised, torch.OutOfMemoryError):
             caller.renew(self._runner, key)
-            prepared = caller.prepare(case, caller.dense[0])
             torch.cuda.synchronize()
             message = {"op": "profile", "key": key, "inputs": prepared.message, "calls": _CALLS}
             self._asked = self._runner.question(message)

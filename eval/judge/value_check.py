@@ -36,6 +36,14 @@ class ValueCheck:
             return None
         return self._tolerance.right(case, prepared.private, prepared.state)
 
+    def differs(
+        self, case: CaseReference, prepared: Prepared, right: list[Right] | None, outputs: list[torch.Tensor]
+    ) -> bool:
+        """Tell whether `check` finds something wrong, with what is `right` where that was computed."""
+        if right is None:
+            return self.check(case, prepared, outputs) is not None
+        return self._tolerance.worst(right, outputs) is not None
+
     def clearly_right(self, right: list[Right], outputs: list[torch.Tensor]) -> torch.Tensor:
         """Return one truth value on the device, without waiting: where it is true `check` finds nothing."""
         return self._tolerance.clearly_right(right, outputs)
