@@ -18,7 +18,7 @@ from eval.records import (
     Violation,
 )
 
-EVALUATOR_VERSION = "13"
+EVALUATOR_VERSION = "14"
 """Raised whenever the same candidate could get another verdict."""
 
 __all__ = [

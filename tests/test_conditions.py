@@ -1,5 +1,6 @@
 """What the driver says around a session, and what that makes of its times."""
 
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -7,6 +8,8 @@ import pytest
 pytest.importorskip("torch", reason="needs the extra `eval`")
 
 from eval.judge.conditions import busy, disturbances, remarks
+from eval.judge.gpu import clocks as clocks_now
+from eval.judge.gpu import clocks_before
 from eval.judge.nvml import Nvml
 from eval.judge.result import corrected, unsettled
 
@@ -49,6 +52,15 @@ NOTHING_HELD = {"power": 5, "thermal": 2, "sync boost": 0, "board limit": 1}
 )  # fmt: skip
 def test_what_makes_times_doubtful(before, after, found):
     assert disturbances(before, after) == found
+
+
+def test_what_was_said_after_one_session_stands_before_the_next_while_it_is_new_and_calm():
+    now_s = time.time()
+    calm = clocks(now_s - 1, sm_mhz=1980)
+    assert clocks_before(calm | {"busy": True}) == calm
+    for last in (clocks(now_s - 9), clocks(now_s + 60), clocks(now_s - 1, reasons=0x20)):
+        assert clocks_before(last) != last
+    assert clocks_before({}).keys() == clocks_now().keys()
 
 
 UNKNOWN = "whether another process used the GPU is not known"

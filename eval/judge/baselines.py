@@ -85,6 +85,8 @@ class Baselines:
         self.compile_note: str | None = None
         self.session_times = SessionTimes()
         self.nulls = NullTurns()
+        self.conditions: dict[str, Any] = {}
+        """What the driver said after the last session."""
         self._runners: list[Runner] = []
         self._contestants: list[Contestant] = []
         self._plan, left_bytes = self._plan_memory(memory_limit_bytes)

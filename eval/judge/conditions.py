@@ -26,6 +26,11 @@ _HELD = "held_ns"
 Clocks = Mapping[str, Any]
 
 
+def calm(said: Clocks) -> bool:
+    """Tell whether what the driver said then gives no reason for doubt."""
+    return bool(said) and not _throttling(said, said)
+
+
 def disturbances(before: Clocks, after: Clocks) -> list[str]:
     """Say what makes the times of a session doubtful; nothing where they stand."""
     found = [f"the GPU throttled: {name}" for name in _throttling(before, after)]

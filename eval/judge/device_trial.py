@@ -26,6 +26,7 @@ from eval.judge.told import UntrustedDetails
 from eval.judge.trial import Trial, fault_of
 from eval.judge.weights import transfer_bytes
 from eval.stage.account import of_turn
+from eval.stage.sides import read_side
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -201,7 +202,10 @@ class DeviceTrial(Trial):
         key = correctness.prepare_instance(case)
         timed = self._job.timing  # then one of the timed calls is checked in full
         family = caller.families[-1]
-        caller.checked_call(runner, case, signature, family, key=key, in_full=not timed, forced=None)
+        caller.checked_call(
+            runner, case, signature, family, key=key, in_full=not timed, forced=None,
+            meanwhile=self._read_ahead,
+        )  # fmt: skip
         if not timed:
             self._lookahead.prepare(self._baselines, waiting=1)
             self._neighbour.begin()
@@ -239,6 +243,11 @@ class DeviceTrial(Trial):
                 "what the memory's pins and the matrix units allow",
                 "hard_limit",
             )
+
+    def _read_ahead(self) -> None:
+        """Read the text as its stage will, while the candidate's tuner is at work; what was read is kept."""
+        if self._job.stage_rules is not None:
+            read_side(self._job.code)
 
     def _count(self, candidate: Contestant, contestants: list[Contestant]) -> None:
         """Note what timed calls launched, the candidate's and those of the current code."""
@@ -306,10 +315,11 @@ class DeviceTrial(Trial):
             case, signature, [candidate, *contestants], self._baselines.nulls,
             first=candidate.usual_ms is None, alone=self._lookahead.wait_for_the_dead,
         )  # fmt: skip
-        before = gpu.clocks()  # which takes long while runners open CUDA
+        before = gpu.clocks_before(self._baselines.conditions)
         self._lookahead.prepare(self._baselines, waiting=len(self._baselines.spares), most=_STARTED)
         session.run(candidate, target, _BUDGET_SECONDS, self._baselines.most_calls)
-        return _Turns(session, contestants, (before, gpu.conditions_since(before)))
+        self._baselines.conditions = gpu.conditions_since(before)
+        return _Turns(session, contestants, (before, self._baselines.conditions))
 
     @staticmethod
     def _check_clock(candidate: Contestant, contestants: list[Contestant]) -> None:
