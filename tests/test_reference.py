@@ -199,6 +199,49 @@ def test_the_oracle_leaves_its_inputs_alone():
     assert torch.equal(inputs[0], before)
 
 
+MINDFUL = """
+import torch
+import torch.nn as nn
+
+class Model(nn.Module):
+    def __init__(self, added):
+        super().__init__()
+        self.added, self.calls = added, KEPT
+
+    def forward(self, x):
+        seen = FOUND
+        LEFT
+        return x + self.added + seen
+
+def get_inputs():
+    return [torch.rand(3)]
+
+def get_init_inputs():
+    return [0.5]
+"""
+
+
+@pytest.mark.parametrize(
+    ("kept", "found", "left"),
+    [
+        ("0", "self.calls", "self.calls += 1"),
+        ("[]", "len(self.calls)", "self.calls.append(1)"),
+        ("[[]]", "len(self.calls[0])", "self.calls[0].append(1)"),
+        ("{}", "len(self.calls)", "self.calls[len(self.calls)] = 1"),
+        ("0", "len(self._buffers)", "self.register_buffer('more', x)"),
+        ("0", "len(self._forward_hooks)", "self.register_forward_hook(print)"),
+        ("nn.ReLU()", "len(vars(self.calls)) - 17", "self.calls.more = 1"),
+        ("torch.zeros(1)", "float(self.calls)", "self.calls += 1"),
+    ],
+)
+def test_each_answer_is_that_of_a_first_call(kept, found, left):
+    source = MINDFUL.replace("KEPT", kept).replace("FOUND", found).replace("LEFT", left)
+    case = reference(source=source)
+    inputs = [torch.zeros(3)]
+    first, again = (case.expected(inputs)[0] for _ in range(2))
+    assert torch.equal(first, again)
+
+
 def test_without_a_scale_an_element_counts_at_least_the_mean():
     case = reference()
     parts = case.expected(contents(case))

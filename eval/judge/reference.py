@@ -242,10 +242,8 @@ class CaseReference:
             return [_magnitude(part).clamp_min(_mean_magnitude(part)) for part in expected]
         with torch.no_grad():
             model = self._scale_space["Scale"](*self.init)
-            writer = State(model)
-            for name, values in (state or {}).items():
-                if not writer.missing([{"name": name, "shape": list(values.shape)}]):
-                    writer.write(name, 0, _magnitude(values).reshape(-1).to(values.device))
+            if state:
+                _write_magnitudes(State(model), state)
             device = next((part.device for part in expected), torch.device("cpu"))
             model = model.to(device).double()
             taken = as_double if getattr(model, "signed", False) else _double_magnitude
@@ -280,6 +278,12 @@ def _execute(source: str, name: str) -> dict[str, Any]:
                 f"the reference needs the package {error.name}: pip install {error.name}"
             ) from error
     return space
+
+
+def _write_magnitudes(writer: State, state: Tensors) -> None:
+    for name, values in state.items():
+        if not writer.missing([{"name": name, "shape": list(values.shape)}]):
+            writer.write(name, 0, _magnitude(values).reshape(-1).to(values.device))
 
 
 def _magnitude(part: torch.Tensor) -> torch.Tensor:
