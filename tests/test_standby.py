@@ -78,18 +78,18 @@ def test_an_interrupt_while_it_is_waited_for_leaves_nothing(waiting, monkeypatch
     assert until(lambda: not exists(runner.pid))
 
 
-def test_the_first_region_that_nobody_is_in_is_the_next_one(waiting):
+def test_regions_that_nobody_is_in_are_free_in_their_order(waiting):
     standby, _, home = waiting
     with closing(HostRegion(1 << 20, 1 << 20)) as spare, closing(HostRegion(1 << 20, 1 << 20)) as other:
-        assert standby._free_one([home, spare, other]) is spare
+        assert standby._unused([home, spare, other]) == [spare, other]
         standby._in_use.append(spare)
-        assert standby._free_one([home, spare, other]) is other
-        assert standby._free_one([home, spare]) is None
+        assert standby._unused([home, spare, other]) == [other]
+        assert standby._unused([home, spare]) == []
         place = standby.take(LIMITS)
-        assert standby._free_one([home, spare]) is None
+        assert standby._unused([home, spare]) == []
         standby.retire(place)
         standby.wait_for_the_dead()
-        assert standby._free_one([home, spare]) is home
+        assert standby._unused([home, spare]) == [home]
 
 
 def test_those_that_wait_are_ended_though_another_could_not_be():

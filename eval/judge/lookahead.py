@@ -94,9 +94,10 @@ class Lookahead:
 
         Those count that are timed beside these baselines. The driver opens CUDA for one after another.
         """
-        for job in self._following[self._standby.count : waiting][:most]:
-            if baselines.apart and baselines.fits(job):
-                self._standby.begin(baselines.candidate_region, baselines.spares, job.limits)
+        jobs = self._following[self._standby.count : waiting][:most]
+        wanted = [job.limits for job in jobs if baselines.apart and baselines.fits(job)]
+        if wanted:
+            self._standby.begin(baselines.candidate_region, baselines.spares, wanted)
 
     def retire(self, place: Place) -> None:
         """Take a place back, and end its runner without waiting until it is gone."""

@@ -64,29 +64,26 @@ class Standby:
         if place.runner is not None:
             self._dying.end(place.runner, place.region)
 
-    def begin(self, home: DeviceRegion, spares: Sequence[DeviceRegion], limits: Limits) -> None:
-        """Fork a runner for a candidate with these limits, and do not wait for it.
+    def begin(self, home: DeviceRegion, spares: Sequence[DeviceRegion], wanted: Sequence[Limits]) -> None:
+        """Fork a runner for a candidate with each of these limits, and do not wait for them.
 
-        It gets `home`, which candidates have had before, or where that is in use one of `spares`; where all
-        are in use nothing happens. Where those that were ended have the last of them, the first of those is
-        waited for.
+        They get `home`, which candidates have had before, and `spares`, as far as those are not in use. Where
+        nobody waits and those that were ended have the last of them, the first of those is waited for.
         """
         self._dying.let_go()
-        region = self._free_one([home, *spares])
-        if region is None and self._dying.regions:
+        free = self._unused([home, *spares])
+        if not (free or self._waiting) and self._dying.regions:
             self._dying.wait(len(self._dying.regions) - 1)
-            region = self._free_one([home, *spares])
-        if region is None:
-            return
-        region.clear()
-        torch.cuda.synchronize()
-        with suppress(BrokenJudgeError, CudaDriverError, OSError):
-            runner = Runner(self._zygote, region, limits, cuda=True, wait=False)
-            self._waiting.append(_Waiting(runner, limits, region))
+            free = self._unused([home, *spares])
+        for limits, region, cleared in [(*one, _cleared(one[1])) for one in zip(wanted, free, strict=False)]:
+            cleared.synchronize()  # while others are, the first is forked
+            with suppress(BrokenJudgeError, CudaDriverError, OSError):
+                runner = Runner(self._zygote, region, limits, cuda=True, wait=False)
+                self._waiting.append(_Waiting(runner, limits, region))
 
-    def _free_one(self, regions: Sequence[R]) -> R | None:
+    def _unused(self, regions: Sequence[R]) -> list[R]:
         taken = [*self._in_use, *(one.region for one in self._waiting), *self._dying.regions]
-        return next((one for one in regions if all(one is not used for used in taken)), None)
+        return [one for one in regions if all(one is not used for used in taken)]
 
     def free(self, home: DeviceRegion) -> Place:
         """Return `home`, for a runner that is started in it at once; whoever waits there is ended.
@@ -162,6 +159,14 @@ class Standby:
         for one in waiting:
             one.runner.kill()
         self._dying.wait()
+
+
+def _cleared(region: Region) -> torch.cuda.Event:
+    """Have a region overwritten, and return what tells when that is done."""
+    region.clear()
+    event = torch.cuda.Event()
+    event.record()
+    return event
 
 
 def _entered(runner: Runner) -> bool:
