@@ -17,8 +17,8 @@ _MODULES = (
     "builtins", "json", "os", "socket", "torch", "torch.overrides", "torch.utils._python_dispatch", "triton",
 )  # fmt: skip
 _CLASSES_OF = ("eval.", "triton.runtime.", "torch.utils._python_dispatch")
-_PATCHED = "triton.language"
-"""The interpreter itself replaces functions here, in every launch."""
+_LANGUAGES = "triton.language", "triton.experimental.gluon.language"
+"""What kernels are written in. The interpreter itself replaces functions of the first, in every launch."""
 
 
 class TamperedError(Exception):
@@ -62,7 +62,7 @@ class Seal:
 def _places() -> Iterator[Any]:
     modules = [(name, module) for name, module in sys.modules.items() if isinstance(module, ModuleType)]
     for name, module in modules:
-        if (name.startswith(_PACKAGES) and not name.startswith(_PATCHED)) or name in _MODULES:
+        if (name.startswith(_PACKAGES) and not name.startswith(_LANGUAGES)) or name in _MODULES:
             yield module
         if name.startswith(_CLASSES_OF):
             yield from (value for value in vars(module).values() if _is_class_of(value, name))

@@ -182,8 +182,8 @@ class Session:
                 self._log.follow([inputs])
                 with self._log:
                     result = model(*inputs)
+                self._seal.check()  # before it waits, so that kernels run meanwhile
                 self._settle()
-                self._seal.check()
                 self._log.check(result)
             else:
                 result = model(*inputs)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import importlib
+import warnings
 from typing import Any
 
 _COMMON_CAPABILITY = 90
@@ -37,7 +38,10 @@ def warm_key() -> None:
     key = getattr(compiler, "triton_key", None) or getattr(cache, "triton_key", None)
     if key is not None:
         key()
-    compiler.make_backend(GPUTarget("cuda", _COMMON_CAPABILITY, 32)).hash()
+    backend = compiler.make_backend(GPUTarget("cuda", _COMMON_CAPABILITY, 32))
+    backend.hash()
+    with warnings.catch_warnings(action="ignore"):  # about options that are a candidate's to set
+        backend.parse_options({}).hash()  # which looks through the library that kernels are linked with
 
 
 def driver_is_here() -> bool:
