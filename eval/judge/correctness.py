@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from eval.judge.calls import Caller
     from eval.judge.reference import CaseReference, Signature
     from eval.judge.runner import Facts, Runner
+    from eval.judge.tolerance import Right
 
 _LEAST_CALLS = 12
 _CASES_PER_CONFIG = 2
@@ -216,15 +217,23 @@ class Correctness:
         state = self._caller.renew(self._runner, key)
         prepared = self._caller.prepare(case, self._caller.usual)._replace(state=state)
         self._caller.poison(self._runner)
+        right: list[Right] | None = None
+
+        def compute() -> None:
+            nonlocal right
+            right = self._caller.values.right(case, prepared, self.signature(case).elements())
+
         try:
-            reply = self._runner.call(key, prepared.message, forced=0, suppress=True, guard=True)
+            reply = self._runner.call(
+                key, prepared.message, meanwhile=compute, forced=0, suppress=True, guard=True
+            )
             self._check_operators(reply.facts)
             check_form(reply, self.signature(case))
         except FaultRaised as raised:
             if isinstance(raised.fault, Incorrect) or raised.phase in ("run", "unsupported"):
                 return
             raise
-        if self._caller.values.check(case, prepared, self._runner.tensors(reply)) is None:
+        if not self._caller.values.differs(case, prepared, right, self._runner.tensors(reply)):
             raise rejected(
                 "library_compute",
                 "the output is right although no kernel was launched",

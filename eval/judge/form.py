@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -57,24 +58,28 @@ def check_inputs(prepared: Prepared, *, in_full: bool = True) -> None:
         FaultRaised: the candidate changed one.
 
     """
+    if not all(torch.equal(now, before) for now, before in _pairs(prepared, in_full=in_full)):
+        raise incorrect("mutated_input", "forward changed its input")
+
+
+def _pairs(prepared: Prepared, *, in_full: bool) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Yield for each input what is there and what was written, or parts of them, as bits."""
     for slot, copy in zip(prepared.placed, prepared.private, strict=True):
         if slot is None:
             continue
         now, before = as_bits(slot), as_bits(copy)
         if not in_full and slot.numel() > BLOCK_ELEMENTS and slot.is_contiguous():
-            parts = some_blocks(now.view(-1))
+            parts = some_blocks((now.numel(),))
             now, before = gathered(now.view(-1), parts), gathered(before.view(-1), parts)
-        if not torch.equal(now, before):
-            raise incorrect("mutated_input", "forward changed its input")
+        yield now, before
 
 
-def unchanged(prepared: Prepared) -> list[torch.Tensor]:
-    """Return a truth value on the device for each input, without waiting: whether it is what was written."""
-    return [
-        (as_bits(slot) == as_bits(copy)).all()
-        for slot, copy in zip(prepared.placed, prepared.private, strict=True)
-        if slot is not None
-    ]
+def unchanged(prepared: Prepared, *, in_full: bool = True) -> list[torch.Tensor]:
+    """Return a truth value on the device for each input, without waiting: whether it is what was written.
+
+    Where all are true `check_inputs` finds nothing.
+    """
+    return [(now == before).all() for now, before in _pairs(prepared, in_full=in_full)]
 
 
 def _show(items: list[Any]) -> str:

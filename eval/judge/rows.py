@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
+from math import prod
 
 import torch
 
@@ -32,13 +34,13 @@ def all_blocks(output: torch.Tensor) -> list[range]:
     return [range(start, min(start + step, rows)) for start in range(0, rows, step)]
 
 
-def some_blocks(output: torch.Tensor, overlap: int = 0) -> list[range]:
+def some_blocks(shape: Sequence[int], overlap: int = 0) -> list[range]:
     """Draw one small block from each of equal parts of the rows, all of a size.
 
     Each is read with `overlap` rows more.
     """
-    rows = output.shape[0]
-    affordable = max(1, _LOOKED_AT // max(output.numel() // rows, 1))
+    rows = shape[0]
+    affordable = max(1, _LOOKED_AT // max(prod(shape[1:]), 1))
     count = min(_PLACES, rows, max(1, affordable // (1 + overlap)))
     size = max(1, min(rows // _PART_OF_ROWS // count, affordable // count - overlap))
     drawn = []
@@ -51,11 +53,15 @@ def some_blocks(output: torch.Tensor, overlap: int = 0) -> list[range]:
 
 def gathered(tensor: torch.Tensor, blocks: list[range], overlap: int = 0) -> torch.Tensor:
     """Return the rows of each block, and the `overlap` rows behind it, one behind another."""
-    starts = [block.start for block in blocks]
-    rows = _numbers(starts, len(blocks[0]) + overlap, tensor.device)
+    rows = numbers(blocks, tensor.device, overlap)
     if blocks[-1].stop + overlap > tensor.shape[0]:
         rows = rows[rows < tensor.shape[0]]
     return as_bits(tensor).index_select(0, rows).view(tensor.dtype)
+
+
+def numbers(blocks: list[range], device: torch.device, overlap: int = 0) -> torch.Tensor:
+    """Return the numbers of the rows of each block, and of the `overlap` rows behind it."""
+    return _numbers([block.start for block in blocks], len(blocks[0]) + overlap, device)
 
 
 def places(blocks: list[range], overlap: int, device: torch.device) -> torch.Tensor:
@@ -68,8 +74,9 @@ def places(blocks: list[range], overlap: int, device: torch.device) -> torch.Ten
 
 
 def _numbers(starts: list[int], size: int, device: torch.device) -> torch.Tensor:
-    """Return `size` numbers from each of `starts` on: blocks are all of a size."""
-    return (torch.tensor(starts).to(device)[:, None] + torch.arange(size, device=device)).flatten()
+    """Return `size` numbers from each of `starts` on, without waiting: blocks are all of a size."""
+    first = torch.tensor(starts, pin_memory=device.type == "cuda").to(device, non_blocking=True)
+    return (first[:, None] + torch.arange(size, device=device)).flatten()
 
 
 def row_at(blocks: list[range], index: int) -> int:

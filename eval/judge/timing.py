@@ -12,12 +12,14 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import torch
+
 from eval.gate import MOST_CALLS
 from eval.judge import audit, stats
 from eval.judge.contestant import Contestant
 from eval.judge.drawn_turns import DrawnTurns
 from eval.judge.faults import incorrect
-from eval.judge.form import check_inputs
+from eval.judge.form import check_inputs, unchanged
 from eval.judge.hiding import OPEN_KEY
 from eval.judge.null_turns import NullTurn
 from eval.judge.timed_turn import TimedTurn
@@ -25,9 +27,8 @@ from eval.judge.turn_counts import LEAST_MS, calls_a_turn, least_turns
 from eval.judge.turns import Turns, blamed_on
 
 if TYPE_CHECKING:
-    import torch
-
     from eval.judge.calls import Prepared
+    from eval.judge.foreseen import Foreseen
     from eval.judge.null_turns import NullTurns
     from eval.judge.reference import CaseReference, Signature
     from eval.records import IncorrectReason
@@ -59,8 +60,10 @@ class TimingSession:
         Only the `first` session of a candidate adds to them. `alone` waits until nothing is left of
         candidates before this one: it is called after the first round of those that warm up.
         """
-        self._case, self._contestants = case, contestants
-        self._turns = Turns(case, signature, contestants, self._check)
+        self._case, self._signature, self._contestants = case, signature, contestants
+        self._turns = Turns(case, signature, contestants, self._check, self._foresee)
+        self._foreseen: tuple[int, Foreseen] | None = None
+        """A call of the candidate's turn, drawn before that, and what it has to give."""
         self.nulls, self._first, self._alone = nulls, first, alone
         self.checked = self.checked_in_full = 0
         """Calls of the candidate's that were checked, and of those that count as samples every element."""
@@ -178,25 +181,55 @@ class TimingSession:
         trusted = [contestant for contestant in self._contestants if contestant.trusted]
         return audit.noise_ms(target, trusted) <= _NOISE_PART * audit.bound_ms(target, trusted)
 
-    def _check(self, contestant: Contestant, batch: list[Prepared], outputs: list[list[TensorDesc]]) -> None:
-        """Look at one call, that is drawn now: some rows of its outputs, or all."""
-        in_full = len(contestant.event_ms) - 1 in self._drawn or _random.random() < _FULL_SHARE
-        if not in_full and not contestant.caller.values.looks_quickly and _random.random() >= _CHECK_SHARE:
-            return
+    def _foresee(self, contestant: Contestant, batch: list[Prepared]) -> None:
+        """Draw a call of the turn that is about to be taken, and work out what it has to give.
+
+        That is done in each turn or in none: whether this one is looked at in full is drawn when it is over.
+        """
         index = _random.randrange(len(batch))
+        foreseen = contestant.caller.values.foresee(self._case, batch[index], self._signature)
+        self._foreseen = (index, foreseen) if foreseen is not None else None
+
+    def _check(self, contestant: Contestant, batch: list[Prepared], outputs: list[list[TensorDesc]]) -> None:
+        """Look at a call: some rows of its outputs, or of one that is drawn now all."""
+        in_full = len(contestant.event_ms) - 1 in self._drawn or _random.random() < _FULL_SHARE
+        if self._foreseen is not None and not (in_full and self._foreseen[1].blocks):
+            index, foreseen = self._foreseen
+        elif in_full or _random.random() < _CHECK_SHARE:
+            index, foreseen = _random.randrange(len(batch)), None
+        else:
+            return
         found = [contestant.region.tensor(desc) for desc in outputs[index]]
-        self.verify(contestant, batch[index], found, in_full=in_full)
+        if foreseen is not None and self._is_clear(foreseen, batch[index], found, in_full=in_full):
+            self._count(in_full=in_full)
+            return
+        self.verify(contestant, batch[index], found, foreseen, in_full=in_full)
+
+    @staticmethod
+    def _is_clear(
+        foreseen: Foreseen, prepared: Prepared, outputs: list[torch.Tensor], *, in_full: bool
+    ) -> bool:
+        """Tell with one wait whether inputs are what they were, and outputs what was foreseen."""
+        flags = [foreseen.clearly_right(outputs), *unchanged(prepared, in_full=in_full)]
+        return all(torch.stack(flags).tolist())
+
+    def _count(self, *, in_full: bool) -> None:
+        self.checked += 1
+        self.checked_in_full += in_full
 
     def verify(
-        self, contestant: Contestant, prepared: Prepared, outputs: list[torch.Tensor], *, in_full: bool
-    ) -> None:
+        self, contestant: Contestant, prepared: Prepared, outputs: list[torch.Tensor],
+        foreseen: Foreseen | None = None, *, in_full: bool,
+    ) -> None:  # fmt: skip
         """Check the outputs of a timed call, every element or blocks all over, and its inputs."""
         from eval.judge.compare import explain
 
         check_inputs(prepared, in_full=in_full)
-        worst = contestant.caller.values.check(self._case, prepared, outputs, in_full=in_full)
-        self.checked += 1
-        self.checked_in_full += in_full
+        if foreseen is not None:
+            worst = foreseen.worst(outputs)
+        else:
+            worst = contestant.caller.values.check(self._case, prepared, outputs, in_full=in_full)
+        self._count(in_full=in_full)
         if worst is not None:
             reason: IncorrectReason = "values" if worst.finite else "not_finite"
             raise incorrect(

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
-from eval.judge.compare import DEFAULT_BUDGET, NOISE_FACTOR, Mismatch, clearly_right, compare, noise
+from eval.judge.compare import (
+    DEFAULT_BUDGET,
+    NOISE_FACTOR,
+    Mismatch,
+    clearly_right,
+    compare,
+    differs,
+    noise,
+)  # fmt: skip
 from eval.tensors import dtype_name
 
 if TYPE_CHECKING:
@@ -71,6 +79,13 @@ class Tolerance:
             if found is not None:
                 return found
         return None
+
+    def differs(self, right: list[Right], outputs: list[torch.Tensor]) -> bool:
+        """Tell whether any output is wrong."""
+        return any(
+            differs(output, *self._limits(output, wanted))
+            for output, wanted in zip(outputs, right, strict=True)
+        )
 
     def clearly_right(self, right: list[Right], outputs: list[torch.Tensor]) -> torch.Tensor:
         """Return one truth value on the device, without waiting: where it is true `worst` finds nothing."""

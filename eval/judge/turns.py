@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 Look = Callable[["Contestant", "list[Prepared]", "list[list[TensorDesc]]"], None]
 """Looks at the inputs and outputs of a candidate's turn, by call, and raises what is wrong with them."""
+Foresee = Callable[["Contestant", "list[Prepared]"], None]
+"""Works out what that needs to know, while the GPU writes the inputs."""
 
 _SEALED_CALLS = 4
 """Of how many calls of a turn elements are read while the clock runs."""
@@ -54,9 +56,10 @@ class Turns:
     """Takes the turns of one session, and notes in each contestant what was seen of its own."""
 
     def __init__(
-        self, case: CaseReference, signature: Signature, contestants: Sequence[Contestant], look: Look
-    ) -> None:
-        self._case, self._signature, self._look = case, signature, look
+        self, case: CaseReference, signature: Signature, contestants: Sequence[Contestant], look: Look,
+        foresee: Foresee | None = None,
+    ) -> None:  # fmt: skip
+        self._case, self._signature, self._look, self._foresee = case, signature, look, foresee
         device, properties = contestants[0].region.base.device, torch.cuda.get_device_properties(0)
         self._flush = torch.empty(2 * properties.L2_cache_size, dtype=torch.uint8, device=device)
         self.calls = 1
@@ -152,6 +155,8 @@ class Turns:
                 with self._failing_later():
                     self.hear()
             readout = self._readouts.pop(contestant, None) or self._readout(contestant)
+            if self._foresee is not None and not contestant.trusted:
+                self._foresee(contestant, batch)
             self.settle()
             turn.admit()
             told = turn.queue()

@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from eval.judge.compare import Mismatch
 from eval.judge.faults import rejected
-from eval.judge.rows import BLOCK_ELEMENTS, all_blocks, gathered, places, row_at, some_blocks
+from eval.judge.foreseen import Foreseen
+from eval.judge.rows import BLOCK_ELEMENTS, all_blocks, gathered, numbers, places, some_blocks
 from eval.judge.tolerance import Tolerance
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from eval.judge.calls import Prepared
-    from eval.judge.reference import CaseReference
+    from eval.judge.compare import Mismatch
+    from eval.judge.reference import CaseReference, Signature
     from eval.judge.tolerance import Right
     from eval.records import Problem
 
@@ -42,7 +45,7 @@ class ValueCheck:
         """Tell whether `check` finds something wrong, with what is `right` where that was computed."""
         if right is None:
             return self.check(case, prepared, outputs) is not None
-        return self._tolerance.worst(right, outputs) is not None
+        return self._tolerance.differs(right, outputs)
 
     def clearly_right(self, right: list[Right], outputs: list[torch.Tensor]) -> torch.Tensor:
         """Return one truth value on the device, without waiting: where it is true `check` finds nothing."""
@@ -64,7 +67,7 @@ class ValueCheck:
             return self._tolerance.check(case, prepared.private, prepared.state, outputs)
         if in_full:
             return self._in_blocks(case, prepared, outputs, overlap)
-        return self.some(case, prepared, outputs, overlap)
+        return self._some_rows(case, prepared, outputs[0].shape, overlap).worst(outputs)
 
     def _in_blocks(
         self, case: CaseReference, prepared: Prepared, outputs: list[torch.Tensor], overlap: int
@@ -83,24 +86,33 @@ class ValueCheck:
             right, found = parts(blocks[index])
             worst = self._tolerance.worst(right, found)
             if worst is not None:
-                return _at_row(worst, blocks[index].start + worst.index[0])
+                row = blocks[index].start + worst.index[0]
+                return worst.model_copy(update={"index": (row, *worst.index[1:])})
             if all(one.is_finite() for one in right):
                 raise rejected("tampering", "an output changed while it was compared", "seal")
         return None
 
-    def some(
-        self, case: CaseReference, prepared: Prepared, outputs: list[torch.Tensor], overlap: int
-    ) -> Mismatch | None:
-        """Compare some rows from all over alone, where rows depend on none but `overlap` behind them."""
-        blocks = some_blocks(outputs[0], overlap)
+    def foresee(self, case: CaseReference, prepared: Prepared, wanted: Signature) -> Foreseen | None:
+        """Work out what a call has to give, in some rows of a large output that are drawn now.
+
+        None where not every call is looked at: the time before one would tell whether it will be.
+        """
+        overlap = self._problem.row_overlap
+        if overlap is None:
+            return None
+        if wanted.elements() <= BLOCK_ELEMENTS:
+            return Foreseen(self._tolerance, self._tolerance.right(case, prepared.private, prepared.state))
+        return self._some_rows(case, prepared, wanted.shapes[0], overlap)
+
+    def _some_rows(
+        self, case: CaseReference, prepared: Prepared, shape: Sequence[int], overlap: int
+    ) -> Foreseen:
+        """Look at some rows from all over alone, where rows depend on none but `overlap` behind them."""
+        blocks = some_blocks(shape, overlap)
         inputs = [
             gathered(x, blocks, overlap) if isinstance(x, torch.Tensor) else x for x in prepared.private
         ]
-        kept = places(blocks, overlap, outputs[0].device)
+        device = next(x.device for x in inputs if isinstance(x, torch.Tensor))
+        kept = places(blocks, overlap, device)
         right = [one.rows(kept) for one in self._tolerance.right(case, inputs, prepared.state)]
-        worst = self._tolerance.worst(right, [gathered(output, blocks) for output in outputs])
-        return _at_row(worst, row_at(blocks, worst.index[0])) if worst is not None else None
-
-
-def _at_row(worst: Mismatch, row: int) -> Mismatch:
-    return worst.model_copy(update={"index": (row, *worst.index[1:])})
+        return Foreseen(self._tolerance, right, blocks, numbers(blocks, device))

@@ -1,0 +1,106 @@
+"""A timed call is looked at in a moment where what it has to give was worked out before."""
+
+from contextlib import closing
+from types import SimpleNamespace
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the extra `eval`")
+
+from eval.judge.calls import Caller  # noqa: E402
+from eval.judge.contestant import Contestant  # noqa: E402
+from eval.judge.faults import FaultRaised  # noqa: E402
+from eval.judge.null_turns import NullTurns  # noqa: E402
+from eval.judge.proposals import references  # noqa: E402
+from eval.judge.regions import HostRegion  # noqa: E402
+from eval.judge.timing import TimingSession  # noqa: E402
+from eval.tensors import TensorDesc  # noqa: E402
+from harness.problems import load_problem  # noqa: E402
+
+PROBLEM = load_problem("cumsum_exclusive").problem
+CALLS, ROOM = 3, 1 << 20
+
+
+class Turn:
+    """A turn of three calls on one case, whose outputs are right at first."""
+
+    def __init__(self, region, problem):
+        self.case = next(case for case in references(problem, problem.cases) if case.case.name == "17x127")
+        caller = Caller(problem, region)
+        self.candidate = Contestant("candidate", None, region, caller, "", trusted=False)
+        self.candidate.event_ms = [1.0]
+        self.session = TimingSession(self.case, self.case.signature(), [self.candidate], NullTurns())
+        self.batch = [caller.prepare(self.case, caller.usual, call) for call in range(CALLS)]
+        (shape,) = self.case.signature().shapes
+        size = 4 * shape[0] * shape[1]
+        places = (region.split + call * size for call in range(CALLS))
+        self.told = [
+            [TensorDesc(offset=place, shape=shape, stride=(shape[1], 1), dtype="float32")] for place in places
+        ]
+        self.outputs = [region.tensor(desc) for (desc,) in self.told]
+        for prepared, output in zip(self.batch, self.outputs, strict=True):
+            output.copy_(self.case.expected(prepared.private)[0])
+
+    def look(self):
+        self.session._foresee(self.candidate, self.batch)
+        self.session._check(self.candidate, self.batch, self.told)
+
+    def reasons(self, looks):
+        """Return why it is refused in so many looks, each reason once; None stands for not at all."""
+        found = set()
+        for _ in range(looks):
+            try:
+                self.look()
+            except FaultRaised as raised:
+                found.add(raised.fault.reason)
+            else:
+                found.add(None)
+        return found
+
+
+@pytest.fixture(params=["rows", "whole outputs", "outputs whose rows depend on each other"])
+def turn(request, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: SimpleNamespace(L2_cache_size=1024))
+    problem = PROBLEM
+    if request.param == "rows":
+        monkeypatch.setattr("eval.judge.value_check.BLOCK_ELEMENTS", 64)
+        monkeypatch.setattr("eval.judge.form.BLOCK_ELEMENTS", 64)
+    if request.param.startswith("outputs"):
+        problem = PROBLEM.model_copy(update={"row_overlap": None})
+    with closing(HostRegion(ROOM, ROOM)) as region:
+        yield Turn(region, problem)
+
+
+def test_what_is_right_passes_and_is_counted(turn):
+    assert turn.reasons(40) == {None}
+    assert turn.session.checked_in_full <= turn.session.checked <= 40
+    assert (turn.session.checked == 40) == (turn.session._foreseen is not None)
+
+
+def test_a_wrong_call_is_found_whichever_it_is(turn):
+    for output in turn.outputs:
+        output[:, 100] += 1.0
+        assert turn.reasons(100) == {"values", None}
+        output[:, 100] -= 1.0
+
+
+def test_one_wrong_row_is_found_in_time(turn):
+    for output in turn.outputs:
+        output[9, 100] += 1.0
+    assert turn.reasons(200) >= {"values"}
+
+
+def test_what_is_not_finite_and_inputs_that_were_changed_are_told_apart(turn):
+    for output in turn.outputs:
+        output[:] = torch.nan
+    assert turn.reasons(30) - {None} == {"not_finite"}
+    for prepared in turn.batch:
+        prepared.placed[0].add_(1.0)
+    assert turn.reasons(30) - {None} == {"mutated_input"}
+
+
+def test_where_not_every_turn_is_looked_at_nothing_is_done_before_it(turn):
+    """Else the time before a turn would tell whether it will be."""
+    turn.session._foresee(turn.candidate, turn.batch)
+    every_turn = turn.candidate.caller.values.looks_quickly
+    assert (turn.session._foreseen is None) == (not every_turn)
