@@ -131,11 +131,14 @@ def test_a_quick_look_finds_what_is_wrong_where_it_looks(name, monkeypatch):
         caller = Caller(problem, region)
         prepared = caller.prepare(case, caller.usual)
         outputs = [part.to(torch.float32) for part in case.expected(prepared.private)]
-        assert caller.values.foresee(case, prepared, case.signature()).worst(outputs) is None
-        row = outputs[0].shape[0] // 2
-        outputs[0][row] += 100.0
-        looks = [caller.values.foresee(case, prepared, case.signature()) for _ in range(200)]
-    found = [look.worst(outputs) for look in looks]
-    assert [bool(look.clearly_right(outputs)) for look in looks] == [one is None for one in found]
+        foreseen = [caller.values.foresee(case, prepared, case.signature()) for _ in range(200)]
+    assert [one.worst(one.look(outputs)) for one in foreseen] == [None] * 200
+    row = outputs[0].shape[0] // 2
+    outputs[0][row] += 100.0
+    seen = [one.look(outputs) for one in foreseen]
+    outputs[0][row] -= 100.0  # too late
+    found = [one.worst(parts) for one, parts in zip(foreseen, seen, strict=True)]
+    clear = [bool(one.clearly_right(parts)) for one, parts in zip(foreseen, seen, strict=True)]
+    assert clear == [one is None for one in found]
     assert {one.index[0] for one in found if one is not None} == {row}
     assert None in found

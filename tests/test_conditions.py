@@ -57,10 +57,18 @@ def test_what_makes_times_doubtful(before, after, found):
 def test_what_was_said_after_one_session_stands_before_the_next_while_it_is_new_and_calm():
     now_s = time.time()
     calm = clocks(now_s - 1, sm_mhz=1980)
-    assert clocks_before(calm | {"busy": True}) == calm
+    before = clocks_before(calm | {"busy": True})
+    assert before.pop("began_us") >= now_s * US
+    assert before == calm
     for last in (clocks(now_s - 9), clocks(now_s + 60), clocks(now_s - 1, reasons=0x20)):
-        assert clocks_before(last) != last
+        assert "began_us" not in clocks_before(last)
     assert clocks_before({}).keys() == clocks_now().keys()
+
+
+def test_clocks_are_held_for_a_part_of_the_session_whenever_the_driver_was_asked_before():
+    before = clocks(held=NOTHING_HELD) | {"began_us": 4 * US}
+    after = clocks(5, held=NOTHING_HELD | {"thermal": 2.02})
+    assert disturbances(before, after) == ["the GPU throttled: thermal for 2 % of the time"]
 
 
 UNKNOWN = "whether another process used the GPU is not known"

@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch", reason="needs the extra `eval`")
 from eval.judge.calls import Caller  # noqa: E402
 from eval.judge.contestant import Contestant  # noqa: E402
 from eval.judge.faults import FaultRaised  # noqa: E402
+from eval.judge.form import unchanged  # noqa: E402
 from eval.judge.null_turns import NullTurns  # noqa: E402
 from eval.judge.proposals import references  # noqa: E402
 from eval.judge.regions import HostRegion  # noqa: E402
@@ -25,6 +26,8 @@ class Turn:
     """A turn of three calls on one case, whose outputs are right at first."""
 
     def __init__(self, region, problem):
+        self.every_one = problem.row_overlap is not None
+        """Whether every turn is looked at."""
         self.case = next(case for case in references(problem, problem.cases) if case.case.name == "17x127")
         caller = Caller(problem, region)
         self.candidate = Contestant("candidate", None, region, caller, "", trusted=False)
@@ -74,7 +77,8 @@ def turn(request, monkeypatch):
 def test_what_is_right_passes_and_is_counted(turn):
     assert turn.reasons(40) == {None}
     assert turn.session.checked_in_full <= turn.session.checked <= 40
-    assert (turn.session.checked == 40) == (turn.session._foreseen is not None)
+    assert (turn.session.checked == 40) == turn.every_one
+    assert turn.session._foreseen is None
 
 
 def test_a_wrong_call_is_found_whichever_it_is(turn):
@@ -99,8 +103,30 @@ def test_what_is_not_finite_and_inputs_that_were_changed_are_told_apart(turn):
     assert turn.reasons(30) - {None} == {"mutated_input"}
 
 
+def test_a_change_of_an_input_that_was_seen_is_told_though_other_parts_do_not_show_it(turn, monkeypatch):
+    """A part of a fortieth is looked at here, so that two looks at parts would hardly ever both see it."""
+    monkeypatch.setattr("eval.judge.timing._FULL_SHARE", 0.0)
+    for prepared in turn.batch:
+        prepared.placed[0].view(-1)[1000] += 1.0
+    refused = [turn.reasons(1) == {"mutated_input"} for _ in range(1500)]
+    assert sum(refused) >= 10
+
+
+def test_an_output_that_is_right_again_after_the_look_is_wrong_all_the_same(turn, monkeypatch):
+    for output in turn.outputs:
+        output.add_(1.0)
+
+    def looked_at_inputs(prepared, *, in_full):
+        for output in turn.outputs:
+            output.sub_(1.0)
+        return unchanged(prepared, in_full=in_full)
+
+    monkeypatch.setattr("eval.judge.timing.unchanged", looked_at_inputs)
+    if turn.every_one:
+        assert turn.reasons(1) == {"values"}
+
+
 def test_where_not_every_turn_is_looked_at_nothing_is_done_before_it(turn):
     """Else the time before a turn would tell whether it will be."""
     turn.session._foresee(turn.candidate, turn.batch)
-    every_turn = turn.candidate.caller.values.looks_quickly
-    assert (turn.session._foreseen is None) == (not every_turn)
+    assert (turn.session._foreseen is None) == (not turn.every_one)

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch", reason="needs the extra `eval`")
 
-from eval.judge.compare import DEFAULT_BUDGET, clearly_right, compare, explain  # noqa: E402
+from eval.judge.compare import DEFAULT_BUDGET, clearly_right, differs, explain  # noqa: E402
+from eval.judge.compare import compare as worst_of  # noqa: E402
 
 FLOATS = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
 NAMES = {dtype: str(dtype).removeprefix("torch.") for dtype in FLOATS}
@@ -18,6 +19,13 @@ def scan(dtype, rows=7, columns=513, seed=0):
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(rows, columns, generator=generator, dtype=torch.float64).mul(2.0**-4).to(dtype)
     return x, x.double().cumsum(1), x.double().abs().cumsum(1)
+
+
+def compare(output, *limits):
+    """Return the worst element, and find that whether there is one is answered alike."""
+    found = worst_of(output, *limits)
+    assert differs(output, *limits) == (found is not None)
+    return found
 
 
 def judged(output, expected, scale):

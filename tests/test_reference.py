@@ -229,6 +229,7 @@ def get_init_inputs():
         ("[[]]", "len(self.calls[0])", "self.calls[0].append(1)"),
         ("{}", "len(self.calls)", "self.calls[len(self.calls)] = 1"),
         ("0", "len(self._buffers)", "self.register_buffer('more', x)"),
+        ("[]; self.same = self.calls", "len(self.same)", "self.calls.append(1); seen = len(self.same)"),
         ("0", "len(self._forward_hooks)", "self.register_forward_hook(print)"),
         ("nn.ReLU()", "len(vars(self.calls)) - 17", "self.calls.more = 1"),
         ("torch.zeros(1)", "float(self.calls)", "self.calls += 1"),
@@ -237,9 +238,12 @@ def get_init_inputs():
 def test_each_answer_is_that_of_a_first_call(kept, found, left):
     source = MINDFUL.replace("KEPT", kept).replace("FOUND", found).replace("LEFT", left)
     case = reference(source=source)
+    space = {}
+    exec(source, space)
     inputs = [torch.zeros(3)]
-    first, again = (case.expected(inputs)[0] for _ in range(2))
-    assert torch.equal(first, again)
+    wanted = space["Model"](0.5)(*inputs)
+    for _ in range(2):
+        assert torch.equal(case.expected(inputs)[0], wanted.double())
 
 
 def test_without_a_scale_an_element_counts_at_least_the_mean():

@@ -135,7 +135,7 @@ def playing(monkeypatch):
                 one = Contestant(f"number {number}", runner, region, caller, "", trusted=True)
                 one.waits, one.usual_ms = False, (ms, ms)
                 contestants.append(one)
-            return Turns(CASE, CASE.signature(), contestants, nobody), contestants
+            return Turns(CASE, CASE.signature(), contestants, nobody, nobody), contestants
 
         yield made
 

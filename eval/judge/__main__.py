@@ -56,8 +56,6 @@ def main() -> None:
             last = bool(answer["last"])
             answers.write(json.dumps(answer) + "\n")
             answers.flush()
-            if not gc.get_freeze_count():
-                gc.freeze()  # what is loaded by now stays; to look through it takes a tenth of a second
 
 
 def _allow_files() -> None:
@@ -72,7 +70,11 @@ def _allow_files() -> None:
 def _bench() -> Iterator[Bench]:
     from eval.judge.bench import Bench
 
-    bench = Bench(cuda=sys.argv[1] == "cuda")
+    cuda = sys.argv[1] == "cuda"
+    bench = Bench(cuda=cuda)
+    if cuda:
+        gc.collect()
+        gc.freeze()  # what is loaded by now stays; to look through it takes a tenth of a second of a GPU
     try:
         yield bench
     finally:

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections import deque
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import torch
@@ -44,6 +45,8 @@ class Bench:
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
         self._cuda = cuda
         self._zygote = Zygote(cuda=cuda)
+        if cuda:
+            import_module("eval.judge.device_trial")
         self._environment = self._describe()
         self._baselines: Baselines | None = None
         self._gate = CompileGate()

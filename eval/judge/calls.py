@@ -97,7 +97,7 @@ class Caller:
             runner.instance(key, case.init, dtype=case.case.dtype)
 
     def renew(self, runner: Runner, key: str) -> Tensors | None:
-        """Give an instance new weights, before `prepare`, and return what the reference must find."""
+        """Give an instance new weights, and return what the reference must find."""
         self._rng.manual_seed(secrets.randbits(63))
         return runner.weights[key].renew(self._rng) if key in runner.weights else None
 

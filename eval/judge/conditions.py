@@ -63,9 +63,12 @@ def _throttling(before: Clocks, after: Clocks) -> list[str]:
 
 
 def _held(before: Clocks, after: Clocks) -> dict[str, float]:
-    """Return by policy for what part of the session it held the clocks down, where that is more than 1 %."""
+    """Return by policy for what part of the session it held the clocks down, where that is more than 1 %.
+
+    What it did between `before` and the beginning of the session counts, too.
+    """
     first, last = before.get(_HELD) or {}, after.get(_HELD) or {}
-    span_us = after.get("at_us", 0) - before.get("at_us", 0)
+    span_us = after.get("at_us", 0) - before.get("began_us", before.get("at_us", 0))
     if span_us <= 0:
         return {}
     shares = {name: (last[name] - first[name]) / (1e3 * span_us) for name in first if name in last}

@@ -23,19 +23,23 @@ class Foreseen(NamedTuple):
     rows: torch.Tensor | None = None
     """Their numbers, on the device."""
 
-    def clearly_right(self, outputs: list[torch.Tensor]) -> torch.Tensor:
-        """Return one truth value on the device, without waiting: where it is true `worst` finds nothing."""
-        return self.tolerance.clearly_right(self.right, self._looked_at(outputs))
+    def look(self, outputs: list[torch.Tensor]) -> list[torch.Tensor]:
+        """Copy what is compared to where nobody can change it, without waiting."""
+        if self.rows is None:
+            return [output.clone() for output in outputs]
+        return [as_bits(output).index_select(0, self.rows).view(output.dtype) for output in outputs]
 
-    def worst(self, outputs: list[torch.Tensor]) -> Mismatch | None:
+    def clearly_right(self, seen: list[torch.Tensor]) -> torch.Tensor:
+        """Return one truth value on the device, without waiting: where it is true `worst` finds nothing.
+
+        `seen` is what a `look` at the outputs gave.
+        """
+        return self.tolerance.clearly_right(self.right, seen)
+
+    def worst(self, seen: list[torch.Tensor]) -> Mismatch | None:
         """Return the worst element that is wrong, of the first output where one is."""
-        worst = self.tolerance.worst(self.right, self._looked_at(outputs))
+        worst = self.tolerance.worst(self.right, seen)
         if worst is None or self.blocks is None:
             return worst
         row = row_at(self.blocks, worst.index[0])
         return worst.model_copy(update={"index": (row, *worst.index[1:])})
-
-    def _looked_at(self, outputs: list[torch.Tensor]) -> list[torch.Tensor]:
-        if self.rows is None:
-            return outputs
-        return [as_bits(output).index_select(0, self.rows).view(output.dtype) for output in outputs]

@@ -68,11 +68,12 @@ def clocks() -> dict[str, Any]:
 def clocks_before(last: Mapping[str, Any]) -> dict[str, Any]:
     """Return the `last` conditions where they are of the last seconds and calm, else `clocks` now.
 
-    Asking takes some milliseconds, and some tens while runners open CUDA, with the GPU idle.
+    Asking takes some milliseconds, and some tens while runners open CUDA, with the GPU idle. ``began_us`` is
+    now.
     """
-    age_us = int(time.time() * 1e6) - last.get("at_us", 0)
-    if 0 <= age_us < _RECENT_US and conditions.calm(last):
-        return {name: said for name, said in last.items() if name != "busy"}
+    now_us = int(time.time() * 1e6)
+    if 0 <= now_us - last.get("at_us", 0) < _RECENT_US and conditions.calm(last):
+        return {name: said for name, said in last.items() if name != "busy"} | {"began_us": now_us}
     return clocks()
 
 

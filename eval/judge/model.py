@@ -123,11 +123,12 @@ def _twin_of_plain(model: Any) -> Any:
     """Copy a module that keeps numbers and names alone, which takes a tenth of the time; None for others."""
     if not isinstance(model, torch.nn.Module):
         return None
-    kept = vars(model)
-    if not all(type(one) in _PLAIN or (type(one) in _CONTAINERS and not one) for one in kept.values()):
+    others = {name: one for name, one in vars(model).items() if type(one) not in _PLAIN}
+    empty = all(type(one) in _CONTAINERS and not one for one in others.values())
+    if not empty or len(set(map(id, others.values()))) < len(others):  # two names of one container
         return None
     twin = copy.copy(model)
-    vars(twin).update({name: type(one)() for name, one in kept.items() if type(one) in _CONTAINERS})
+    vars(twin).update({name: type(one)() for name, one in others.items()})
     return twin
 
 

@@ -16,6 +16,7 @@ import torch
 
 from eval.gate import MOST_CALLS
 from eval.judge import audit, stats
+from eval.judge.compare import explain
 from eval.judge.contestant import Contestant
 from eval.judge.drawn_turns import DrawnTurns
 from eval.judge.faults import incorrect
@@ -28,6 +29,7 @@ from eval.judge.turns import Turns, blamed_on
 
 if TYPE_CHECKING:
     from eval.judge.calls import Prepared
+    from eval.judge.compare import Mismatch
     from eval.judge.foreseen import Foreseen
     from eval.judge.null_turns import NullTurns
     from eval.judge.reference import CaseReference, Signature
@@ -144,6 +146,7 @@ class TimingSession:
                 self._set_calls(1 if waits else max(1, self.calls // 4))
             self._take_rounds(target, against, time.monotonic() + budget_s)
         finally:
+            self._foreseen = None
             self._turns.let_go()
 
     def _take_rounds(self, target: Contestant, against: Contestant, deadline: float) -> None:
@@ -186,50 +189,50 @@ class TimingSession:
 
         That is done in each turn or in none: whether this one is looked at in full is drawn when it is over.
         """
+        self._foreseen = None
         index = _random.randrange(len(batch))
         foreseen = contestant.caller.values.foresee(self._case, batch[index], self._signature)
         self._foreseen = (index, foreseen) if foreseen is not None else None
 
     def _check(self, contestant: Contestant, batch: list[Prepared], outputs: list[list[TensorDesc]]) -> None:
-        """Look at a call: some rows of its outputs, or of one that is drawn now all."""
+        """Look at the call that was drawn before the turn; in full, or where none was, at one drawn now."""
         in_full = len(contestant.event_ms) - 1 in self._drawn or _random.random() < _FULL_SHARE
-        if self._foreseen is not None and not (in_full and self._foreseen[1].blocks):
-            index, foreseen = self._foreseen
+        drawn, self._foreseen = self._foreseen, None
+        if drawn is not None and not (in_full and drawn[1].blocks):
+            index, foreseen = drawn
+            found = [contestant.region.tensor(desc) for desc in outputs[index]]
+            self._compare(foreseen, batch[index], found, in_full=in_full)
         elif in_full or _random.random() < _CHECK_SHARE:
-            index, foreseen = _random.randrange(len(batch)), None
-        else:
-            return
-        found = [contestant.region.tensor(desc) for desc in outputs[index]]
-        if foreseen is not None and self._is_clear(foreseen, batch[index], found, in_full=in_full):
-            self._count(in_full=in_full)
-            return
-        self.verify(contestant, batch[index], found, foreseen, in_full=in_full)
+            index = _random.randrange(len(batch))
+            found = [contestant.region.tensor(desc) for desc in outputs[index]]
+            self.verify(contestant, batch[index], found, in_full=in_full)
 
-    @staticmethod
-    def _is_clear(
-        foreseen: Foreseen, prepared: Prepared, outputs: list[torch.Tensor], *, in_full: bool
-    ) -> bool:
-        """Tell with one wait whether inputs are what they were, and outputs what was foreseen."""
-        flags = [foreseen.clearly_right(outputs), *unchanged(prepared, in_full=in_full)]
-        return all(torch.stack(flags).tolist())
+    def _compare(
+        self, foreseen: Foreseen, prepared: Prepared, outputs: list[torch.Tensor], *, in_full: bool
+    ) -> None:
+        """Look once at inputs and outputs with one wait, and say what is wrong where something is."""
+        seen = foreseen.look(outputs)
+        flags = [foreseen.clearly_right(seen), *unchanged(prepared, in_full=in_full)]
+        self._count(in_full=in_full)
+        if not all(torch.stack(flags).tolist()):
+            check_inputs(prepared)  # all of them: other parts might not show what those did
+            self._refuse(foreseen.worst(seen), prepared)
 
     def _count(self, *, in_full: bool) -> None:
         self.checked += 1
         self.checked_in_full += in_full
 
     def verify(
-        self, contestant: Contestant, prepared: Prepared, outputs: list[torch.Tensor],
-        foreseen: Foreseen | None = None, *, in_full: bool,
-    ) -> None:  # fmt: skip
+        self, contestant: Contestant, prepared: Prepared, outputs: list[torch.Tensor], *, in_full: bool
+    ) -> None:
         """Check the outputs of a timed call, every element or blocks all over, and its inputs."""
-        from eval.judge.compare import explain
-
         check_inputs(prepared, in_full=in_full)
-        if foreseen is not None:
-            worst = foreseen.worst(outputs)
-        else:
-            worst = contestant.caller.values.check(self._case, prepared, outputs, in_full=in_full)
+        worst = contestant.caller.values.check(self._case, prepared, outputs, in_full=in_full)
         self._count(in_full=in_full)
+        self._refuse(worst, prepared)
+
+    @staticmethod
+    def _refuse(worst: Mismatch | None, prepared: Prepared) -> None:
         if worst is not None:
             reason: IncorrectReason = "values" if worst.finite else "not_finite"
             raise incorrect(

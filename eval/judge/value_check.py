@@ -28,11 +28,6 @@ class ValueCheck:
         self._problem = problem
         self._tolerance = Tolerance(problem)
 
-    @property
-    def looks_quickly(self) -> bool:
-        """Tell whether some rows of a large output can be compared without the others."""
-        return self._problem.row_overlap is not None
-
     def right(self, case: CaseReference, prepared: Prepared, elements: int) -> list[Right] | None:
         """Compute what outputs of so many elements have to be; None where they are compared in parts."""
         if elements > BLOCK_ELEMENTS:
@@ -67,7 +62,8 @@ class ValueCheck:
             return self._tolerance.check(case, prepared.private, prepared.state, outputs)
         if in_full:
             return self._in_blocks(case, prepared, outputs, overlap)
-        return self._some_rows(case, prepared, outputs[0].shape, overlap).worst(outputs)
+        foreseen = self._some_rows(case, prepared, outputs[0].shape, overlap)
+        return foreseen.worst(foreseen.look(outputs))
 
     def _in_blocks(
         self, case: CaseReference, prepared: Prepared, outputs: list[torch.Tensor], overlap: int

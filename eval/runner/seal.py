@@ -18,7 +18,8 @@ _MODULES = (
 )  # fmt: skip
 _CLASSES_OF = ("eval.", "triton.runtime.", "torch.utils._python_dispatch")
 _LANGUAGES = "triton.language", "triton.experimental.gluon.language"
-"""What kernels are written in. The interpreter itself replaces functions of the first, in every launch."""
+"""What kernels are written in: no audit rests on it. The interpreter itself replaces functions of the first,
+in every launch."""
 
 
 class TamperedError(Exception):
