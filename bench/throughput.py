@@ -129,11 +129,16 @@ class StoppedError(Exception):
 
 def with_judges(opened: Executor, measure: Callable[[Executor], dict[str, Any]]) -> dict[str, Any]:
     """Measure with an executor that is closed then; interrupted, return what there is at once."""
+    found = None
     try:
         with opened as executor:
-            return measure(executor)
+            found = measure(executor)
     except StoppedError as stopped:
         return stopped.found
+    except KeyboardInterrupt:  # while it was closed
+        if found is None:
+            raise
+    return found
 
 
 def interpreter(options: argparse.Namespace) -> dict[str, Any]:
