@@ -45,7 +45,7 @@ class Bench:
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
         self._cuda = cuda
         self._zygote = Zygote(cuda=cuda)
-        if cuda:
+        if cuda:  # which every job needs: what is loaded by the end of this is left out of collections
             import_module("eval.judge.device_trial")
         self._environment = self._describe()
         self._baselines: Baselines | None = None

@@ -57,7 +57,7 @@ def differs(
     output: torch.Tensor, expected: torch.Tensor, scale: torch.Tensor, budget: float,
     overflown: torch.Tensor | None = None,
 ) -> bool:  # fmt: skip
-    """Tell whether `compare` finds something, which takes half the time where it does."""
+    """Tell whether `compare` finds something, without asking what."""
     return _wrong(output, expected, scale, budget, overflown) is not None
 
 

@@ -120,7 +120,7 @@ def _holds_closures(model: Any) -> bool:
 
 
 def _twin_of_plain(model: Any) -> Any:
-    """Copy a module that keeps numbers and names alone, which takes a tenth of the time; None for others."""
+    """Copy a module that keeps numbers and names alone, in an eighth of the time; None for others."""
     if not isinstance(model, torch.nn.Module):
         return None
     others = {name: one for name, one in vars(model).items() if type(one) not in _PLAIN}
