@@ -13,10 +13,10 @@ from eval.judge.faults import FaultRaised  # noqa: E402
 from eval.judge.form import unchanged  # noqa: E402
 from eval.judge.null_turns import NullTurns  # noqa: E402
 from eval.judge.proposals import references  # noqa: E402
-from eval.judge.regions import HostRegion  # noqa: E402
+from eval.judge.regions import HostRegion, bytes_needed  # noqa: E402
 from eval.judge.timing import TimingSession  # noqa: E402
 from eval.tensors import TensorDesc  # noqa: E402
-from harness.problems import load_problem  # noqa: E402
+from harness.problems import load_problem, problem_names  # noqa: E402
 
 PROBLEM = load_problem("cumsum_exclusive").problem
 CALLS, ROOM = 3, 1 << 20
@@ -130,3 +130,26 @@ def test_where_not_every_turn_is_looked_at_nothing_is_done_before_it(turn):
     """Else the time before a turn would tell whether it will be."""
     turn.session._foresee(turn.candidate, turn.batch)
     assert (turn.session._foreseen is None) == (not turn.every_one)
+
+
+BY_ROWS = [name for name in problem_names() if load_problem(name).problem.row_overlap is not None]
+
+
+@pytest.mark.parametrize("some_rows", [True, False])
+@pytest.mark.parametrize("name", BY_ROWS)
+def test_what_each_problem_gives_is_what_was_foreseen(name, some_rows, monkeypatch):
+    if some_rows:
+        monkeypatch.setattr("eval.judge.value_check.BLOCK_ELEMENTS", 16)
+    problem = load_problem(name).problem
+    case = max(references(problem, problem.cases), key=lambda one: one.inputs[0].shape[0])
+    state = {entry.name: torch.randn(entry.tensor.shape) for entry in case.keeps()} or None
+    with closing(HostRegion(bytes_needed(case.inputs, HostRegion.align, 2), 0)) as region:
+        caller = Caller(problem, region)
+        prepared = caller.prepare(case, caller.usual)._replace(state=state)
+        right = case.expected(prepared.private, state)
+        outputs = [part.to(dtype) for part, dtype in zip(right, case.signature().dtypes, strict=True)]
+        foreseen = caller.values.foresee(case, prepared, case.signature())
+    assert (foreseen.blocks is not None) == some_rows
+    seen = foreseen.look(outputs)
+    assert bool(foreseen.clearly_right(seen))
+    assert foreseen.worst(seen) is None
