@@ -9,7 +9,7 @@ pytest.importorskip("torch", reason="needs the extra `eval`")
 
 from eval.judge.conditions import busy, disturbances, remarks
 from eval.judge.gpu import clocks as clocks_now
-from eval.judge.gpu import clocks_before
+from eval.judge.gpu import clocks_before, conditions_since
 from eval.judge.nvml import Nvml
 from eval.judge.result import corrected, unsettled
 
@@ -69,6 +69,12 @@ def test_clocks_are_held_for_a_part_of_the_session_whenever_the_driver_was_asked
     before = clocks(held=NOTHING_HELD) | {"began_us": 4 * US}
     after = clocks(5, held=NOTHING_HELD | {"thermal": 2.02})
     assert disturbances(before, after) == ["the GPU throttled: thermal for 2 % of the time"]
+
+
+def test_a_slowdown_at_the_end_counts_where_nobody_asked_just_before():
+    before = clocks() | {"began_us": 4 * US}
+    assert disturbances(before, clocks(5, reasons=0x8)) == ["the GPU throttled: hardware slowdown"]
+    assert disturbances(before, clocks(5)) == []
 
 
 UNKNOWN = "whether another process used the GPU is not known"
@@ -165,6 +171,27 @@ def test_a_driver_that_will_not_say_is_no_failure():
     assert nvml.running() == {10, 99}
 
 
+@pytest.mark.parametrize(
+    ("asked_before", "said", "counts"),
+    [
+        (False, [0x28, 0x0], 0x28),
+        (True, [0x28, 0x8], 0x28),
+        (True, [0x28, 0x1], 0x20),
+        (True, [0x28, None], 0x20),
+        (True, [0x20], 0x20),
+    ],
+)
+def test_a_slowdown_that_nobody_asked_for_before_has_to_be_seen_twice(
+    asked_before, said, counts, monkeypatch
+):
+    driver, left = library(), iter(said)
+    driver.nvmlDeviceGetCurrentClocksEventReasons = lambda _: next(left)
+    driver.nvmlDeviceGetCurrentClocksThrottleReasons = lambda _: None
+    monkeypatch.setattr("eval.judge.gpu.device_nvml", lambda: Nvml(driver, "device"))
+    before = clocks() | ({"began_us": US} if asked_before else {})
+    assert conditions_since(before)["throttle_reasons"] == counts
+
+
 @pytest.mark.parametrize(("fails", "worked"), [(0, set()), (6, set()), (3, None), (4, None)])
 def test_no_samples_are_not_the_same_as_no_answer(fails, worked):
     assert Nvml(library(fails), "device").worked(5) == worked
@@ -188,7 +215,7 @@ def test_nvidias_numbers_are_those_of_its_library():
     assert gpu._GPU_SENSOR == pynvml.NVML_TEMPERATURE_GPU
     assert {pynvml.NVML_SUCCESS, pynvml.NVML_ERROR_NOT_FOUND} == nvml._NO_SAMPLES
     assert pynvml.nvmlClocksEventReasonSwPowerCap == conditions.POWER_CAP
-    assert pynvml.nvmlClocksEventReasonHwSlowdown == conditions._HARDWARE
+    assert pynvml.nvmlClocksEventReasonHwSlowdown == conditions.HARDWARE
     names = ("SyncBoost", "SwThermalSlowdown", "HwThermalSlowdown", "HwPowerBrakeSlowdown")
     assert [getattr(pynvml, f"nvmlClocksEventReason{name}") for name in names] == list(conditions._REASONS)
     for function in (

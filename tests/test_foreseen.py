@@ -126,6 +126,21 @@ def test_an_output_that_is_right_again_after_the_look_is_wrong_all_the_same(turn
         assert turn.reasons(1) == {"values"}
 
 
+def test_an_input_that_is_back_after_the_look_was_changed_all_the_same(turn, monkeypatch):
+    for prepared in turn.batch:
+        prepared.placed[0].add_(1.0)
+
+    def looked_at_inputs(prepared, *, in_full):
+        found = unchanged(prepared, in_full=in_full)
+        for one in turn.batch:
+            one.placed[0].copy_(one.private[0])
+        return found
+
+    monkeypatch.setattr("eval.judge.timing.unchanged", looked_at_inputs)
+    if turn.every_one:
+        assert turn.reasons(1) == {"mutated_input"}
+
+
 def test_where_not_every_turn_is_looked_at_nothing_is_done_before_it(turn):
     """Else the time before a turn would tell whether it will be."""
     turn.session._foresee(turn.candidate, turn.batch)

@@ -72,10 +72,10 @@ def _bench() -> Iterator[Bench]:
 
     cuda = sys.argv[1] == "cuda"
     bench = Bench(cuda=cuda)
-    if cuda:
-        gc.collect()
-        gc.freeze()  # what is loaded by now stays; to look through it takes a tenth of a second of a GPU
     try:
+        if cuda:
+            gc.collect()
+            gc.freeze()  # what is loaded by now stays; to look through it takes a tenth of a second of a GPU
         yield bench
     finally:
         bench.close()

@@ -12,7 +12,7 @@ import torch
 from eval.judge.compare import Mismatch, explain
 from eval.judge.contents import CHANGES, GIVEN, NEAR, Change, change_little, fill, fill_whole
 from eval.judge.faults import incorrect
-from eval.judge.form import check_facts, check_form, check_inputs, unchanged
+from eval.judge.form import changed_input, check_facts, check_form, check_inputs, unchanged
 from eval.judge.proposals import dense_families, families, usual_family
 from eval.judge.regions import bytes_needed
 from eval.judge.rows import BLOCK_ELEMENTS
@@ -234,7 +234,10 @@ class Caller:
         self._answered = _out_of_reach(runner.tensors(reply))
         if right:
             clear = self.values.clearly_right(right, self._answered)
-            if bool(torch.stack([clear, *unchanged(prepared)]).all()):
+            clearly, *same = torch.stack([clear, *unchanged(prepared)]).tolist()
+            if not all(same):
+                raise changed_input()
+            if clearly:
                 return reply.facts
         check_inputs(prepared, in_full=in_full)
         worst = self.values.check(case, prepared, self._answered, in_full=in_full)

@@ -13,6 +13,7 @@ from eval.tensors import dtype_name
 
 if TYPE_CHECKING:
     from eval.judge.calls import Prepared
+    from eval.judge.faults import FaultRaised
     from eval.judge.reference import Signature
     from eval.judge.runner import CallReply, Facts, OneCall
 
@@ -59,7 +60,12 @@ def check_inputs(prepared: Prepared, *, in_full: bool = True) -> None:
 
     """
     if not all(torch.equal(now, before) for now, before in _pairs(prepared, in_full=in_full)):
-        raise incorrect("mutated_input", "forward changed its input")
+        raise changed_input()
+
+
+def changed_input() -> FaultRaised:
+    """Return what is raised where an input is not what was written."""
+    return incorrect("mutated_input", "forward changed its input")
 
 
 def _pairs(prepared: Prepared, *, in_full: bool) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:

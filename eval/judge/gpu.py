@@ -82,6 +82,9 @@ def conditions_since(before: Mapping[str, Any]) -> dict[str, Any]:
     now, nvml = clocks(), device_nvml()
     if nvml is None or not now:
         return now
+    if "began_us" in before and (now["throttle_reasons"] or 0) & conditions.HARDWARE:
+        again = clocks()["throttle_reasons"] or 0  # one sight of that means nothing
+        now["throttle_reasons"] &= again | ~conditions.HARDWARE
     running, own = nvml.running(), os.getpid()
 
     def worked() -> set[int] | None:

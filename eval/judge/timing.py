@@ -20,7 +20,7 @@ from eval.judge.compare import explain
 from eval.judge.contestant import Contestant
 from eval.judge.drawn_turns import DrawnTurns
 from eval.judge.faults import incorrect
-from eval.judge.form import check_inputs, unchanged
+from eval.judge.form import changed_input, check_inputs, unchanged
 from eval.judge.hiding import OPEN_KEY
 from eval.judge.null_turns import NullTurn
 from eval.judge.timed_turn import TimedTurn
@@ -197,9 +197,10 @@ class TimingSession:
     def _check(self, contestant: Contestant, batch: list[Prepared], outputs: list[list[TensorDesc]]) -> None:
         """Look at the call that was drawn before the turn; in full, or where none was, at one drawn now."""
         in_full = len(contestant.event_ms) - 1 in self._drawn or _random.random() < _FULL_SHARE
-        drawn, self._foreseen = self._foreseen, None
-        if drawn is not None and not (in_full and drawn[1].blocks):
-            index, foreseen = drawn
+        if self._foreseen is not None and in_full and self._foreseen[1].blocks:
+            self._foreseen = None
+        if self._foreseen is not None:
+            (index, foreseen), self._foreseen = self._foreseen, None
             found = [contestant.region.tensor(desc) for desc in outputs[index]]
             self._compare(foreseen, batch[index], found, in_full=in_full)
         elif in_full or _random.random() < _CHECK_SHARE:
@@ -213,10 +214,14 @@ class TimingSession:
         """Look once at inputs and outputs with one wait, and say what is wrong where something is."""
         seen = foreseen.look(outputs)
         flags = [foreseen.clearly_right(seen), *unchanged(prepared, in_full=in_full)]
+        clear, *same = torch.stack(flags).tolist()
         self._count(in_full=in_full)
-        if not all(torch.stack(flags).tolist()):
-            check_inputs(prepared)  # all of them: other parts might not show what those did
-            self._refuse(foreseen.worst(seen), prepared)
+        if not all(same):
+            raise changed_input()
+        worst = foreseen.worst(seen) if not clear else None
+        if worst is not None:
+            check_inputs(prepared)  # all of them: that is the better reason
+            self._refuse(worst, prepared)
 
     def _count(self, *, in_full: bool) -> None:
         self.checked += 1
